@@ -1,0 +1,6 @@
+//! The broker: topology, a supervised connection, and the client that bundles commands.
+
+pub mod connection;
+pub mod rpc;
+pub mod topology;
+pub mod unroutable;

@@ -1,0 +1,400 @@
+//! The client that bundles commands: requests that come while the broker is busy travel together.
+//!
+//! Per lane and partition at most `bundles_in_flight` bundles are under way. A request that finds a free slot leaves at
+//! once; while the slots are busy requests gather, and the next free slot takes all that wait, up to the bundle's bound.
+//! No timer is involved: an idle system adds no latency, and load makes the bundles bigger.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::connection::{AmqpError, connect, supervise, within};
+use super::topology::{COMMAND_TYPE, COMMANDS_EXCHANGE, Topology, routing_key};
+use super::unroutable;
+use crate::config::Env;
+use crate::contract::{Envelope, Lane};
+use crate::ops::Readiness;
+use crate::shutdown::CancellationToken;
+use crate::telemetry::BUNDLE_COMMANDS;
+use crate::time::Time;
+
+/// A caller waits this much longer than its command's deadline, so that the worker's own answer about it can arrive.
+const REPLY_GRACE: Duration = Duration::from_millis(300);
+
+/// How the client bundles.
+#[derive(Debug, Clone)]
+pub struct RpcConfig {
+    /// The broker.
+    pub url: String,
+    /// The queues.
+    pub topology: Topology,
+    /// Bundles under way per lane and partition.
+    pub bundles_in_flight: usize,
+    /// Commands in one bundle at most.
+    pub bundle_commands_max: usize,
+    /// Commands that wait per lane and partition at most; more are refused at once.
+    pub waiting_max: usize,
+}
+
+/// A bundle's bytes at most, so that no message outgrows what a broker moves comfortably.
+const BUNDLE_BYTES_MAX: usize = 1 << 20;
+
+impl RpcConfig {
+    /// Reads `ONSALE_AMQP_URL`, `ONSALE_BUNDLES_IN_FLIGHT`, `ONSALE_BUNDLE_MAX`, `ONSALE_WAITING_MAX` and the topology.
+    pub fn from_env(env: &mut Env) -> Self {
+        Self {
+            url: env.required_secret("ONSALE_AMQP_URL", "the broker, as in amqp://user:password@host:5672/%2f"),
+            topology: Topology::from_env(env),
+            bundles_in_flight: env.number("ONSALE_BUNDLES_IN_FLIGHT", 4, 1..=64),
+            bundle_commands_max: env.number("ONSALE_BUNDLE_MAX", 256, 1..=4096),
+            waiting_max: env.number("ONSALE_WAITING_MAX", 8192, 1..=1_000_000),
+        }
+    }
+}
+
+/// Why a call has no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It was refused before it was sent, or by a full queue: nothing was done.
+    #[error("refused: more work than can be done in time, or the broker is away")]
+    Refused,
+    /// It was sent and not answered in time: it may have been done.
+    #[error("no answer in time")]
+    NoAnswer,
+}
+
+/// A reply as the worker wrote it.
+#[derive(Debug, Clone)]
+pub struct RawReply {
+    /// Whether the command was done.
+    pub ok: bool,
+    /// `data` when it was done, `error` when not; JSON.
+    pub json: Bytes,
+}
+
+/// A command that waits for its bundle, then for its reply.
+struct Waiting {
+    id: Uuid,
+    json: Vec<u8>,
+    expires: Instant,
+    sent: Arc<AtomicBool>,
+    answer: oneshot::Sender<Result<RawReply, CallError>>,
+}
+
+#[derive(Default)]
+struct Partition {
+    waiting: VecDeque<Waiting>,
+    in_flight: usize,
+}
+
+/// The bundling client. Cheap to clone.
+#[derive(Clone)]
+pub struct RpcClient(Arc<Shared>);
+
+struct Shared {
+    config: RpcConfig,
+    lanes: Vec<Vec<Mutex<Partition>>>,
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+/// One life of the connections to the broker.
+struct Link {
+    channel: Channel,
+    publisher: Connection,
+    reply_queue: String,
+    pending: Mutex<HashMap<u64, oneshot::Sender<Bytes>>>,
+    next_correlation: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code panics while it holds one of these locks, and what they guard stays whole if one did.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RpcClient {
+    /// A client that is not connected yet; [`RpcClient::run`] connects it.
+    pub fn new(config: RpcConfig) -> Self {
+        let lanes =
+            Lane::ALL.iter().map(|_| (0..config.topology.partitions).map(|_| Mutex::default()).collect()).collect();
+        Self(Arc::new(Shared { config, lanes, link: Mutex::new(None) }))
+    }
+
+    /// Keeps the client connected until shutdown, and answers what no queue takes.
+    pub async fn run(&self, ready: &Readiness, shutdown: &CancellationToken) {
+        supervise("ingress", shutdown, || async {
+            let session = self.0.session(ready, shutdown).await;
+            ready.set(false);
+            if let Some(link) = lock(&self.0.link).take() {
+                // Whoever waits for a reply over this link learns now that none will come.
+                lock(&link.pending).clear();
+            }
+            session
+        })
+        .await;
+    }
+
+    /// Sends a command and waits for its reply, until shortly after the command's deadline.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`] when nothing was done, [`CallError::NoAnswer`] when that is not known.
+    pub async fn call(&self, envelope: &Envelope) -> Result<RawReply, CallError> {
+        let lane = envelope.command.name().lane();
+        let partition = self.0.config.topology.partition(envelope.command.partition_key(envelope.token));
+        let sent = Arc::new(AtomicBool::new(false));
+        let expires = Instant::now() + envelope.deadline.since(Time::now()) + REPLY_GRACE;
+        let (answer, reply) = oneshot::channel();
+        let waiting = Waiting { id: envelope.id, json: envelope.encode(), expires, sent: sent.clone(), answer };
+        self.0.clone().enqueue(lane, partition, waiting)?;
+        match tokio::time::timeout_at(expires, reply).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) if sent.load(Ordering::Relaxed) => Err(CallError::NoAnswer),
+            Ok(Err(_)) | Err(_) => Err(CallError::Refused),
+        }
+    }
+}
+
+impl Shared {
+    fn partition(&self, lane: Lane, partition: u16) -> MutexGuard<'_, Partition> {
+        lock(&self.lanes[lane as usize][usize::from(partition)])
+    }
+
+    fn enqueue(self: Arc<Self>, lane: Lane, partition: u16, waiting: Waiting) -> Result<(), CallError> {
+        let bundle = {
+            let mut state = self.partition(lane, partition);
+            if state.waiting.len() >= self.config.waiting_max {
+                return Err(CallError::Refused);
+            }
+            state.waiting.push_back(waiting);
+            if state.in_flight >= self.config.bundles_in_flight {
+                return Ok(());
+            }
+            state.in_flight += 1;
+            state.take_bundle(self.config.bundle_commands_max)
+        };
+        tokio::spawn(self.carry(lane, partition, bundle));
+        Ok(())
+    }
+
+    /// Occupies one slot of a partition for as long as commands wait for it.
+    async fn carry(self: Arc<Self>, lane: Lane, partition: u16, mut bundle: Vec<Waiting>) {
+        loop {
+            self.exchange(lane, partition, bundle).await;
+            let mut state = self.partition(lane, partition);
+            bundle = state.take_bundle(self.config.bundle_commands_max);
+            if bundle.is_empty() {
+                state.in_flight -= 1;
+                break;
+            }
+        }
+    }
+
+    /// Sends one bundle, waits for its reply and hands out the parts.
+    async fn exchange(&self, lane: Lane, partition: u16, bundle: Vec<Waiting>) {
+        let Some(link) = lock(&self.link).clone().filter(|link| !link.publisher.status().blocked()) else {
+            return refuse(bundle);
+        };
+        for waiting in &bundle {
+            waiting.sent.store(true, Ordering::Relaxed);
+        }
+        metrics::histogram!(BUNDLE_COMMANDS, "lane" => lane.name()).record(bundle.len() as f64);
+        let correlation = link.next_correlation.fetch_add(1, Ordering::Relaxed);
+        let (sender, reply) = oneshot::channel();
+        lock(&link.pending).insert(correlation, sender);
+        match link.publish(lane, partition, correlation, &bundle).await {
+            Ok(true) => {
+                if let Ok(Ok(body)) = tokio::time::timeout_at(given_up_at(&bundle), reply).await {
+                    hand_out(bundle, &body);
+                }
+            }
+            Ok(false) => refuse(bundle),
+            Err(error) => tracing::warn!(%lane, partition, %error, "a bundle was not confirmed"),
+        }
+        lock(&link.pending).remove(&correlation);
+    }
+
+    async fn session(&self, ready: &Readiness, shutdown: &CancellationToken) -> Result<(), AmqpError> {
+        // Two connections: under a memory alarm the broker stops reading from a publisher, replies must still come in.
+        let consumer = connect(&self.config.url, "onsale ingress: replies").await?;
+        let publisher = connect(&self.config.url, "onsale ingress: commands").await?;
+        self.config.topology.declare(&publisher).await?;
+        let channel = within("open a channel", publisher.create_channel()).await?;
+        within("ask for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+
+        let replies = within("open a channel", consumer.create_channel()).await?;
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+        let queue =
+            within("declare the reply queue", replies.queue_declare("".into(), options, FieldTable::default())).await?;
+        let reply_queue = queue.name().as_str().to_owned();
+        let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..Default::default() };
+        let consume = replies.basic_consume(reply_queue.as_str().into(), "".into(), options, FieldTable::default());
+        let mut deliveries = within("consume replies", consume).await?;
+
+        let link = Arc::new(Link {
+            channel,
+            publisher,
+            reply_queue,
+            pending: Mutex::default(),
+            next_correlation: AtomicU64::new(0),
+        });
+        *lock(&self.link) = Some(link.clone());
+        ready.set(true);
+        tracing::info!("linked to the broker");
+
+        let mut watch = tokio::time::interval(Duration::from_millis(250));
+        let unroutable = unroutable::answer(&consumer);
+        tokio::pin!(unroutable);
+        loop {
+            tokio::select! {
+                delivery = deliveries.next() => match delivery {
+                    Some(Ok(delivery)) => link.resolve(delivery.properties.correlation_id().as_ref().map(|id| id.as_str()), delivery.data),
+                    Some(Err(source)) => return Err(AmqpError::Broker { step: "consume replies", source }),
+                    None => return Err(AmqpError::ConsumerEnded(link.reply_queue.clone())),
+                },
+                ended = &mut unroutable => return ended,
+                _ = watch.tick() => {
+                    if !link.channel.status().connected() || !link.publisher.status().connected() {
+                        return Err(AmqpError::ConsumerEnded("the publishing channel".to_owned()));
+                    }
+                    ready.set(!link.publisher.status().blocked());
+                }
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Partition {
+    /// Takes what waits, up to the bundle's bounds, and drops those whose callers have gone.
+    fn take_bundle(&mut self, commands_max: usize) -> Vec<Waiting> {
+        let mut bundle = Vec::with_capacity(self.waiting.len().min(commands_max));
+        let mut bytes = 0;
+        while bundle.len() < commands_max && bytes < BUNDLE_BYTES_MAX {
+            match self.waiting.pop_front() {
+                Some(waiting) if waiting.answer.is_closed() => {}
+                Some(waiting) => {
+                    bytes += waiting.json.len();
+                    bundle.push(waiting);
+                }
+                None => break,
+            }
+        }
+        bundle
+    }
+}
+
+impl Link {
+    /// Publishes a bundle and waits for the confirm; false when the queue is full.
+    async fn publish(
+        &self,
+        lane: Lane,
+        partition: u16,
+        correlation: u64,
+        bundle: &[Waiting],
+    ) -> Result<bool, AmqpError> {
+        let mut headers = FieldTable::default();
+        headers.insert("traceparent".into(), AMQPValue::LongString(traceparent(bundle[0].id).into()));
+        let properties = BasicProperties::default()
+            .with_content_type("application/json".into())
+            .with_type(COMMAND_TYPE.into())
+            .with_delivery_mode(2)
+            .with_message_id(bundle[0].id.to_string().into())
+            .with_correlation_id(correlation.to_string().into())
+            .with_reply_to(self.reply_queue.as_str().into())
+            .with_app_id("onsale-ingress".into())
+            .with_headers(headers);
+        let body = bundle_body(bundle);
+        let publish = self.channel.basic_publish(
+            COMMANDS_EXCHANGE.into(),
+            routing_key(lane, partition).as_str().into(),
+            BasicPublishOptions::default(),
+            &body,
+            properties,
+        );
+        let confirm = within("publish a bundle", publish).await?;
+        let confirmation = within("have a bundle confirmed", confirm).await?;
+        Ok(matches!(confirmation, Confirmation::Ack(_)))
+    }
+
+    fn resolve(&self, correlation: Option<&str>, body: Vec<u8>) {
+        let sender = correlation.and_then(|id| id.parse().ok()).and_then(|id: u64| lock(&self.pending).remove(&id));
+        match sender {
+            // The bundle may have been given up meanwhile; its callers have their answer.
+            Some(sender) => drop(sender.send(Bytes::from(body))),
+            None => tracing::debug!("a reply came that nobody waits for"),
+        }
+    }
+}
+
+/// The bundle's slot is given up when the last of its callers has.
+fn given_up_at(bundle: &[Waiting]) -> Instant {
+    bundle.iter().map(|waiting| waiting.expires).max().unwrap_or_else(Instant::now)
+}
+
+/// Always an array, however few commands it holds.
+fn bundle_body(bundle: &[Waiting]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(bundle.iter().map(|waiting| waiting.json.len() + 1).sum::<usize>() + 1);
+    body.push(b'[');
+    for (n, waiting) in bundle.iter().enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(&waiting.json);
+    }
+    body.push(b']');
+    body
+}
+
+/// The trace of a bundle is that of its first command (W3C Trace Context).
+fn traceparent(id: Uuid) -> String {
+    let (_, span) = id.as_u64_pair();
+    format!("00-{}-{span:016x}-01", id.as_simple())
+}
+
+fn refuse(bundle: Vec<Waiting>) {
+    for waiting in bundle {
+        let _ = waiting.answer.send(Err(CallError::Refused));
+    }
+}
+
+#[derive(Deserialize)]
+struct Part<'a> {
+    id: Option<Uuid>,
+    ok: bool,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+/// Hands each caller its part of the reply; a reply of another shape answers nobody.
+fn hand_out(bundle: Vec<Waiting>, body: &Bytes) {
+    let parts: Vec<Part<'_>> = match serde_json::from_slice(body) {
+        Ok(parts) => parts,
+        Err(error) => {
+            tracing::error!(%error, "a reply is not what the contract says");
+            return;
+        }
+    };
+    for (waiting, part) in bundle.into_iter().zip(parts) {
+        if part.id != Some(waiting.id) {
+            tracing::error!(command = %waiting.id, "a reply is out of order");
+            continue;
+        }
+        if let Some(json) = if part.ok { part.data } else { part.error } {
+            let json = body.slice_ref(json.get().as_bytes());
+            let _ = waiting.answer.send(Ok(RawReply { ok: part.ok, json }));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Answers commands that no queue takes, at once: they come here through the alternate exchange.
+
+use futures_util::StreamExt;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Connection};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::connection::{AmqpError, within};
+use super::topology::{REPLY_TYPE, UNROUTABLE_QUEUE};
+use crate::contract::{Code, Outcome, Rejection};
+
+#[derive(Deserialize)]
+struct OnlyId {
+    #[serde(default)]
+    id: Option<Uuid>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Ids {
+    Many(Vec<OnlyId>),
+    One(OnlyId),
+}
+
+/// Answers until the queue or the connection ends.
+///
+/// # Errors
+/// When the broker refuses or the consumer ends.
+pub async fn answer(connection: &Connection) -> Result<(), AmqpError> {
+    let channel = within("open a channel", connection.create_channel()).await?;
+    within("set the prefetch", channel.basic_qos(64, BasicQosOptions::default())).await?;
+    let consume = channel.basic_consume(
+        UNROUTABLE_QUEUE.into(),
+        "".into(),
+        BasicConsumeOptions::default(),
+        FieldTable::default(),
+    );
+    let mut deliveries = within("consume the unroutable", consume).await?;
+    while let Some(delivery) = deliveries.next().await {
+        let delivery = delivery.map_err(|source| AmqpError::Broker { step: "consume the unroutable", source })?;
+        let routing_key = delivery.routing_key.as_str();
+        tracing::warn!(routing_key, "a command came with a routing key that no queue takes");
+        if let Some(reply_to) = delivery.properties.reply_to() {
+            let mut properties =
+                BasicProperties::default().with_content_type("application/json".into()).with_type(REPLY_TYPE.into());
+            if let Some(id) = delivery.properties.correlation_id() {
+                properties = properties.with_correlation_id(id.clone());
+            }
+            let body = reply_body(&delivery.data, routing_key);
+            let publish =
+                channel.basic_publish("".into(), reply_to.clone(), BasicPublishOptions::default(), &body, properties);
+            within("answer the unroutable", publish).await?;
+        }
+        let ack = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
+        within("ack the unroutable", ack).await?;
+    }
+    Err(AmqpError::ConsumerEnded(UNROUTABLE_QUEUE.to_owned()))
+}
+
+fn reply_body(command: &[u8], routing_key: &str) -> Vec<u8> {
+    let outcome = Outcome::rejected(&Rejection::of(Code::Unroutable).with("routingKey", routing_key));
+    let mut body = Vec::new();
+    match serde_json::from_slice::<Ids>(command) {
+        Ok(Ids::Many(commands)) => {
+            body.push(b'[');
+            for (n, command) in commands.iter().enumerate() {
+                if n > 0 {
+                    body.push(b',');
+                }
+                outcome.write_reply(command.id, &mut body);
+            }
+            body.push(b']');
+        }
+        Ok(Ids::One(command)) => outcome.write_reply(command.id, &mut body),
+        Err(_) => outcome.write_reply(None, &mut body),
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_array_is_answered_as_an_array() {
+        let id = Uuid::now_v7();
+        let body = reply_body(format!("[{{\"id\":\"{id}\"}},{{}}]").as_bytes(), "hold.99");
+        let replies: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(replies[0]["id"], id.to_string());
+        assert_eq!(replies[1]["error"]["code"], "UNROUTABLE");
+    }
+}

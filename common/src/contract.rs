@@ -1,0 +1,17 @@
+//! The contract: typed commands, replies and rejections. It knows JSON and nothing of HTTP, AMQP or SQL.
+//!
+//! `data` of a command holds what the HTTP v1 request holds, by the same names: body fields, path and query parameters.
+//! `data` of a reply is byte for byte what HTTP v1 puts under `data`.
+
+pub mod account;
+pub mod admission;
+pub mod catalog;
+pub mod command;
+pub mod payment;
+pub mod rejection;
+pub mod reply;
+pub mod reservation;
+
+pub use command::{Command, CommandName, Envelope, Lane};
+pub use rejection::{Code, Rejection};
+pub use reply::{Outcome, Reply};

@@ -1,0 +1,469 @@
+//! Commands and replies of the catalog lane: concerts, schedules and seats.
+
+use chrono::{NaiveDate, NaiveTime};
+use serde::{Deserialize, Serialize};
+
+use super::Rejection;
+use super::account::check_page;
+use super::command::{CommandData, CommandName};
+use crate::ids::{ConcertId, QueueToken, ScheduleId, SeatId};
+use crate::money::Money;
+use crate::time::Time;
+
+/// Seats of one schedule at most.
+pub const SEATS_PER_SCHEDULE_MAX: usize = 200_000;
+/// The largest capacity a waiting room can be given.
+pub const CAPACITY_MAX: u32 = 1_000_000;
+
+/// Read the concerts, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListConcerts {
+    /// How many at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Where to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+impl CommandData for ListConcerts {
+    const NAME: CommandName = CommandName::ListConcerts;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        0
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        check_page(self.limit, self.cursor.as_deref())
+    }
+}
+
+/// Read one concert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetConcert {
+    /// Which concert.
+    pub concert_id: ConcertId,
+}
+
+impl CommandData for GetConcert {
+    const NAME: CommandName = CommandName::GetConcert;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.concert_id.get().unsigned_abs()
+    }
+}
+
+/// Read a concert's schedules, by date.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListSchedules {
+    /// Which concert.
+    pub concert_id: ConcertId,
+    /// Performances on this day or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_date: Option<NaiveDate>,
+    /// Performances on this day or earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_date: Option<NaiveDate>,
+}
+
+impl CommandData for ListSchedules {
+    const NAME: CommandName = CommandName::ListSchedules;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.concert_id.get().unsigned_abs()
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        match (self.from_date, self.to_date) {
+            (Some(from), Some(to)) if from > to => {
+                Err(Rejection::invalid_field("toDate", "must not be before fromDate"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Which seats [`ListSeats`] returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeatFilter {
+    /// Those that can be held now.
+    #[default]
+    Available,
+    /// Every seat.
+    All,
+}
+
+/// Read a schedule's seats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListSeats {
+    /// The concert that the schedule is of.
+    pub concert_id: ConcertId,
+    /// Which schedule.
+    pub schedule_id: ScheduleId,
+    /// Which seats.
+    #[serde(default)]
+    pub status: SeatFilter,
+}
+
+impl CommandData for ListSeats {
+    const NAME: CommandName = CommandName::ListSeats;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.schedule_id.get().unsigned_abs()
+    }
+}
+
+/// Organiser: create a concert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateConcert {
+    /// 1 to 200 characters.
+    pub title: String,
+    /// 1 to 200 characters; a venue of this name is used where there is one.
+    pub venue_name: String,
+}
+
+impl CommandData for CreateConcert {
+    const NAME: CommandName = CommandName::CreateConcert;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        0
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        check_name("title", &self.title)?;
+        check_name("venueName", &self.venue_name)
+    }
+}
+
+fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
+    let length = name.chars().count();
+    if !(1..=200).contains(&length) || name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(Rejection::invalid_field(field, "must be 1 to 200 printable characters"));
+    }
+    Ok(())
+}
+
+/// A row of seats of a new schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewRow {
+    /// The row's name, as in `A`.
+    pub row: String,
+    /// How many seats it has.
+    pub seats: u32,
+}
+
+/// A section of a new schedule: rows at one price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewSection {
+    /// The section's name.
+    pub name: String,
+    /// What each of its seats costs.
+    pub price: Money,
+    /// Its rows.
+    pub rows: Vec<NewRow>,
+}
+
+/// The seats of a new schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewSeats {
+    /// So many seats, in rows of ten, at one `price`. Not together with `sections`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// The price that goes with `count`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
+    /// Sections with rows and prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sections: Option<Vec<NewSection>>,
+}
+
+impl NewSeats {
+    /// The sections, whichever way they were given: a count stands for rows of ten named A, B, … AA.
+    pub fn sections(&self) -> Vec<NewSection> {
+        if let Some(sections) = &self.sections {
+            return sections.clone();
+        }
+        let count = self.count.unwrap_or(0);
+        let rows = (0..count.div_ceil(10))
+            .map(|row| NewRow { row: row_name(row), seats: (count - row * 10).min(10) })
+            .collect();
+        vec![NewSection { name: "Floor".to_owned(), price: self.price.unwrap_or(0), rows }]
+    }
+
+    fn check(&self) -> Result<(), Rejection> {
+        match (self.count, self.price, &self.sections) {
+            (Some(_), Some(_), None) | (None, None, Some(_)) => {}
+            _ => return Err(Rejection::invalid_field("seats", "needs either count and price, or sections")),
+        }
+        if self.count.is_some_and(|count| count == 0 || count as usize > SEATS_PER_SCHEDULE_MAX) {
+            return Err(Rejection::invalid_field("seats.count", &format!("must be 1 to {SEATS_PER_SCHEDULE_MAX}")));
+        }
+        let sections = self.sections();
+        let mut seats = 0_u64;
+        for section in &sections {
+            check_name("seats.sections.name", &section.name)?;
+            if !(0..=1_000_000_000).contains(&section.price) {
+                return Err(Rejection::invalid_field("seats.price", "must be 0 to 1000000000"));
+            }
+            for row in &section.rows {
+                check_name("seats.sections.rows.row", &row.row)?;
+                seats += u64::from(row.seats);
+            }
+        }
+        if seats == 0 || seats > SEATS_PER_SCHEDULE_MAX as u64 {
+            return Err(Rejection::invalid_field("seats", &format!("must be 1 to {SEATS_PER_SCHEDULE_MAX} in all")));
+        }
+        Ok(())
+    }
+}
+
+/// A, B, … Z, AA, AB, …
+fn row_name(mut row: u32) -> String {
+    let mut name = Vec::new();
+    loop {
+        name.push(b'A' + (row % 26) as u8);
+        if row < 26 {
+            break;
+        }
+        row = row / 26 - 1;
+    }
+    name.reverse();
+    name.into_iter().map(char::from).collect()
+}
+
+/// Organiser: create a schedule with its seats and waiting room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateSchedule {
+    /// The concert it is a performance of.
+    pub concert_id: ConcertId,
+    /// The day, where the venue is.
+    pub performance_date: NaiveDate,
+    /// The hour, where the venue is.
+    pub performance_time: NaiveTime,
+    /// When holds begin.
+    pub booking_open_at: Time,
+    /// When holds end.
+    pub booking_close_at: Time,
+    /// Its seats.
+    pub seats: NewSeats,
+    /// Active users at once; the service's default when absent.
+    #[serde(default, alias = "capacity", skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_users: Option<u32>,
+    /// Seats of the schedule one user may have; the service's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats_per_user: Option<u32>,
+}
+
+impl CommandData for CreateSchedule {
+    const NAME: CommandName = CommandName::CreateSchedule;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.concert_id.get().unsigned_abs()
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        check_window(Some(self.booking_open_at), Some(self.booking_close_at))?;
+        check_limits(self.max_concurrent_users, self.seats_per_user)?;
+        self.seats.check()
+    }
+}
+
+fn check_window(open: Option<Time>, close: Option<Time>) -> Result<(), Rejection> {
+    match (open, close) {
+        (Some(open), Some(close)) if open >= close => {
+            Err(Rejection::invalid_field("bookingCloseAt", "must be after bookingOpenAt"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_limits(capacity: Option<u32>, seats_per_user: Option<u32>) -> Result<(), Rejection> {
+    if capacity.is_some_and(|capacity| capacity > CAPACITY_MAX) {
+        return Err(Rejection::invalid_field("maxConcurrentUsers", &format!("must be 0 to {CAPACITY_MAX}")));
+    }
+    if seats_per_user.is_some_and(|seats| !(1..=1000).contains(&seats)) {
+        return Err(Rejection::invalid_field("seatsPerUser", "must be 1 to 1000"));
+    }
+    Ok(())
+}
+
+/// Organiser: change what is given, leave the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateSchedule {
+    /// Which schedule.
+    pub schedule_id: ScheduleId,
+    /// Active users at once. Lowering it sends nobody away: the room shrinks as users leave.
+    #[serde(default, alias = "capacity", skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_users: Option<u32>,
+    /// Seats of the schedule one user may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats_per_user: Option<u32>,
+    /// true: nobody is admitted and nothing is held until it is false again; holds that exist can be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// When holds begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booking_open_at: Option<Time>,
+    /// When holds end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booking_close_at: Option<Time>,
+}
+
+impl CommandData for UpdateSchedule {
+    const NAME: CommandName = CommandName::UpdateSchedule;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.schedule_id.get().unsigned_abs()
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        check_window(self.booking_open_at, self.booking_close_at)?;
+        check_limits(self.max_concurrent_users, self.seats_per_user)
+    }
+}
+
+/// A concert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConcertView {
+    /// Its id.
+    pub concert_id: ConcertId,
+    /// Its title.
+    pub title: String,
+    /// The day of its first performance; null when none is planned.
+    pub start_date: Option<NaiveDate>,
+    /// The day of its last performance; null when none is planned.
+    pub end_date: Option<NaiveDate>,
+    /// Its venue.
+    pub venue_id: i64,
+    /// The venue's name.
+    pub venue_name: String,
+}
+
+/// A page of concerts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConcertPage {
+    /// By id.
+    pub concerts: Vec<ConcertView>,
+    /// The `cursor` of the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// Where the sale of a schedule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ScheduleStatus {
+    /// Booking has not opened.
+    Upcoming,
+    /// Seats can be held.
+    Open,
+    /// The organiser has paused the sale.
+    Paused,
+    /// Every seat is held or sold.
+    SoldOut,
+    /// Booking has closed.
+    Closed,
+}
+
+/// A schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleView {
+    /// Its id.
+    pub schedule_id: ScheduleId,
+    /// The concert it is a performance of.
+    pub concert_id: ConcertId,
+    /// The concert's title.
+    pub concert_title: String,
+    /// Its venue.
+    pub venue_id: i64,
+    /// The venue's name.
+    pub venue_name: String,
+    /// The day, where the venue is.
+    pub performance_date: NaiveDate,
+    /// The hour, where the venue is.
+    pub performance_time: NaiveTime,
+    /// When holds begin.
+    pub booking_open_at: Time,
+    /// When holds end.
+    pub booking_close_at: Time,
+    /// Seats that can be held now.
+    pub available_seats: u64,
+    /// Where the sale stands.
+    pub status: ScheduleStatus,
+}
+
+/// A schedule as its organiser sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedScheduleView {
+    /// What fans see.
+    #[serde(flatten)]
+    pub schedule: ScheduleView,
+    /// All its seats.
+    pub seat_count: u64,
+    /// Active users at once.
+    pub max_concurrent_users: u32,
+    /// Seats one user may have.
+    pub seats_per_user: u32,
+    /// Whether the organiser has paused the sale.
+    pub paused: bool,
+}
+
+/// What a seat map says of its schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleInfo {
+    /// Its id.
+    pub schedule_id: ScheduleId,
+    /// The concert's title.
+    pub concert_title: String,
+    /// The day, where the venue is.
+    pub performance_date: NaiveDate,
+    /// The hour, where the venue is.
+    pub performance_time: NaiveTime,
+    /// The venue's name.
+    pub venue_name: String,
+}
+
+/// Whether a seat can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SeatStatus {
+    /// It can be held.
+    Available,
+    /// Somebody holds it.
+    Held,
+    /// Somebody paid it.
+    Sold,
+}
+
+/// A seat of a seat map.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatView {
+    /// Its id.
+    pub seat_id: SeatId,
+    /// Its number within the schedule.
+    pub seat_number: i32,
+    /// What it costs.
+    pub price: Money,
+    /// Whether it can be had.
+    pub status: SeatStatus,
+    /// Its name for people, as in `A1`.
+    pub label: String,
+    /// The section.
+    pub section: String,
+    /// The row.
+    pub row: String,
+}
+
+/// A seat map.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatMap {
+    /// The schedule.
+    pub schedule_info: ScheduleInfo,
+    /// Its seats, by number.
+    pub seats: Vec<SeatView>,
+}

@@ -1,0 +1,65 @@
+//! Replies: what became of a command, in the shape of the request (an object for an object, an array for an array).
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::Rejection;
+
+/// What became of a command, already written as JSON: kept under the command's id, and passed through unparsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it was done.
+    pub ok: bool,
+    /// `data` when it was done, `error` when not.
+    pub json: String,
+}
+
+impl Outcome {
+    /// It was done.
+    pub fn done<T: Serialize>(data: &T) -> Self {
+        Self { ok: true, json: serde_json::to_string(data).expect("replies have string keys only") }
+    }
+
+    /// It was not.
+    pub fn rejected(rejection: &Rejection) -> Self {
+        Self { ok: false, json: serde_json::to_string(rejection).expect("rejections have string keys only") }
+    }
+
+    /// Appends the reply to the command `id`.
+    pub fn write_reply(&self, id: Option<Uuid>, json: &mut Vec<u8>) {
+        json.extend_from_slice(b"{\"id\":");
+        match id {
+            Some(id) => {
+                json.push(b'"');
+                json.extend_from_slice(id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+                json.push(b'"');
+            }
+            None => json.extend_from_slice(b"null"),
+        }
+        json.extend_from_slice(if self.ok { b",\"ok\":true,\"data\":" } else { b",\"ok\":false,\"error\":" });
+        json.extend_from_slice(self.json.as_bytes());
+        json.push(b'}');
+    }
+}
+
+impl From<Result<Outcome, Rejection>> for Outcome {
+    fn from(result: Result<Outcome, Rejection>) -> Self {
+        result.unwrap_or_else(|rejection| Self::rejected(&rejection))
+    }
+}
+
+/// One reply as it is read; `data` stays as the worker wrote it.
+#[derive(Debug, Deserialize)]
+pub struct Reply<'a> {
+    /// The command that it answers; none when the command's id could not be read.
+    pub id: Option<Uuid>,
+    /// Whether it was done.
+    pub ok: bool,
+    /// What HTTP v1 puts under `data`.
+    #[serde(borrow, default)]
+    pub data: Option<&'a RawValue>,
+    /// Why it was not done.
+    #[serde(default)]
+    pub error: Option<Rejection>,
+}

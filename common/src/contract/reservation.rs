@@ -1,0 +1,140 @@
+//! Commands and replies of the reservation lane: holds.
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::command::{CommandData, CommandName};
+use crate::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
+use crate::money::Money;
+use crate::time::Time;
+
+/// The most seats that one command may name; how many one user may have is the schedule's limit.
+pub const SEATS_PER_COMMAND_MAX: usize = 1000;
+
+/// Seats asked for together: at least one, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SeatIds(Vec<SeatId>);
+
+impl SeatIds {
+    /// The seats in the order asked for.
+    pub fn as_slice(&self) -> &[SeatId] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SeatIds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seats = Vec::<SeatId>::deserialize(deserializer)?;
+        if seats.is_empty() || seats.len() > SEATS_PER_COMMAND_MAX {
+            return Err(de::Error::custom(format_args!("must name 1 to {SEATS_PER_COMMAND_MAX} seats")));
+        }
+        let mut sorted = seats.clone();
+        sorted.sort_unstable();
+        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(de::Error::custom(format_args!("names seat {} twice", twice[0])));
+        }
+        Ok(Self(seats))
+    }
+}
+
+/// Hold seats for five minutes, all or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldSeats {
+    /// The schedule that the seats are of.
+    pub schedule_id: ScheduleId,
+    /// The seats.
+    pub seat_ids: SeatIds,
+    /// Who holds them: the token's user.
+    pub user_id: UserId,
+}
+
+impl CommandData for HoldSeats {
+    const NAME: CommandName = CommandName::HoldSeats;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.schedule_id.get().unsigned_abs()
+    }
+}
+
+macro_rules! reservation_command {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct $name {
+            /// Which reservation.
+            pub reservation_id: ReservationId,
+        }
+
+        impl CommandData for $name {
+            const NAME: CommandName = CommandName::$name;
+            fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+                self.reservation_id.schedule().get().unsigned_abs()
+            }
+        }
+    };
+}
+
+reservation_command!(
+    /// Read a reservation.
+    GetReservation
+);
+reservation_command!(
+    /// Release a hold.
+    ReleaseReservation
+);
+
+/// Life of a reservation: reserved, then paid, cancelled or expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ReservationStatus {
+    /// Held, waiting for payment.
+    Reserved,
+    /// Paid: its seats are sold.
+    Paid,
+    /// Released by its owner.
+    Cancelled,
+    /// Ran out of time.
+    Expired,
+}
+
+/// A seat of a reservation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservedSeat {
+    /// The seat.
+    pub seat_id: SeatId,
+    /// Its number within the schedule.
+    pub seat_number: i32,
+    /// What it costs.
+    pub price: Money,
+}
+
+/// A reservation as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationView {
+    /// Its id.
+    pub reservation_id: ReservationId,
+    /// Its id for people, as in `R-1-000042`.
+    pub reservation_number: String,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The schedule of its seats.
+    pub schedule_id: ScheduleId,
+    /// Its seats.
+    pub seats: Vec<ReservedSeat>,
+    /// What it costs.
+    pub total_amount: Money,
+    /// Where it stands.
+    pub status: ReservationStatus,
+    /// When the seats were held.
+    pub reserved_at: Time,
+    /// When the hold runs out.
+    pub expires_at: Time,
+}
+
+/// The reservation's id for people.
+pub fn reservation_number(id: ReservationId) -> String {
+    let schedule = id.schedule();
+    format!("R-{schedule}-{:06}", id.get() - schedule.compose(0))
+}

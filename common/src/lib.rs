@@ -1,0 +1,13 @@
+//! What every Onsale process shares: the contract (typed commands, replies and rejections, no I/O), ids and money,
+//! the broker (topology, supervised connection, bundling client), configuration, telemetry and shutdown.
+
+pub mod amqp;
+pub mod config;
+pub mod contract;
+pub mod ids;
+pub mod login;
+pub mod money;
+pub mod ops;
+pub mod shutdown;
+pub mod telemetry;
+pub mod time;

@@ -1,0 +1,51 @@
+//! Logs and metrics of a process.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Commands that travelled in one AMQP message, by lane; counted at the ingress.
+pub const BUNDLE_COMMANDS: &str = "onsale_bundle_commands";
+/// Commands that a worker decided in one batch, by lane.
+pub const BATCH_COMMANDS: &str = "onsale_batch_commands";
+/// How long a worker took for one batch, from the first drained delivery to the last ack, by lane.
+pub const BATCH_SECONDS: &str = "onsale_batch_seconds";
+
+/// Starts logging to standard error and collecting metrics. `ONSALE_LOG` filters (default `info`);
+/// `ONSALE_LOG_FORMAT=json` writes one JSON object a line.
+///
+/// # Panics
+/// When called twice in one process.
+pub fn start(process: &'static str) {
+    let filter = EnvFilter::try_from_env("ONSALE_LOG").unwrap_or_else(|_| EnvFilter::new("info,lapin=warn"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if std::env::var("ONSALE_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        logs.json().init();
+    } else {
+        logs.with_ansi(false).init();
+    }
+    let sizes = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+    let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+    let recorder = PrometheusBuilder::new()
+        .add_global_label("process", process)
+        .set_buckets_for_metric(Matcher::Suffix("_commands".to_owned()), &sizes)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds))
+        .expect("bucket lists are not empty")
+        .install_recorder()
+        .expect("telemetry starts once in a process");
+    let _ = PROMETHEUS.set(recorder);
+}
+
+/// The metrics in Prometheus' text format; empty before [`start`].
+pub fn render_metrics() -> String {
+    PROMETHEUS
+        .get()
+        .map(|handle| {
+            handle.run_upkeep();
+            handle.render()
+        })
+        .unwrap_or_default()
+}
