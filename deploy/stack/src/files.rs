@@ -15,12 +15,7 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     draft.push(format!(".{}.new", std::process::id()));
     let draft = PathBuf::from(draft);
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&draft, path)
@@ -59,18 +54,12 @@ pub fn log_tail(path: &Path, lines: usize) -> String {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let text = read().unwrap_or_default();
-    let all: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     if all.is_empty() {
         return format!("  (nothing in {})", path.display());
     }
     let last = &all[all.len().saturating_sub(lines)..];
-    last.iter()
-        .map(|line| format!("  | {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    last.iter().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// `bytes` random bytes from the operating system, in hexadecimal.

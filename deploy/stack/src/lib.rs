@@ -10,6 +10,7 @@
 //! - [`stack_file::StackFile`] is `stack.json`.
 
 pub mod files;
+pub mod fleet;
 pub mod interrupt;
 pub mod packages;
 pub mod ports;
@@ -18,7 +19,11 @@ pub mod probe;
 pub mod process;
 pub mod rabbitmq;
 pub mod redis;
+pub mod role;
 pub mod servers;
+pub mod settings;
 mod slot;
+pub mod stack_file;
+pub mod stack_lock;
 pub mod sweep;
 pub mod unix_user;

@@ -38,9 +38,7 @@ pub fn postgres_program(name: &str) -> Result<PathBuf> {
             path.is_file().then_some((version, path))
         })
         .max();
-    newest
-        .map(|(_, path)| path)
-        .with_context(|| format!("Postgres' `{name}` is not installed below {POSTGRES_ROOT}"))
+    newest.map(|(_, path)| path).with_context(|| format!("Postgres' `{name}` is not installed below {POSTGRES_ROOT}"))
 }
 
 /// The Redis server.
@@ -51,11 +49,7 @@ pub fn redis_server() -> Result<PathBuf> {
 /// The script that becomes the RabbitMQ server.
 pub fn rabbitmq_server() -> Result<PathBuf> {
     let path = PathBuf::from(RABBITMQ_SERVER);
-    if path.is_file() {
-        Ok(path)
-    } else {
-        bail!("{RABBITMQ_SERVER} is not installed")
-    }
+    if path.is_file() { Ok(path) } else { bail!("{RABBITMQ_SERVER} is not installed") }
 }
 
 /// The Debian packages of the servers that this machine lacks.
@@ -83,26 +77,15 @@ pub fn install(packages: &[&str]) -> Result<()> {
     }
     let list = packages.join(" ");
     if program("apt-get").is_err() {
-        bail!(
-            "this machine lacks what the Debian packages {list} hold, and has no apt-get; install them by hand"
-        );
+        bail!("this machine lacks what the Debian packages {list} hold, and has no apt-get; install them by hand");
     }
     let sudo = (!unix_user::is_root()).then(|| program("sudo")).transpose().map_err(|_| {
         anyhow::anyhow!("this machine lacks packages, and we may not install them; run as root: apt-get install {list}")
     })?;
-    eprintln!(
-        "Installing {list} (their own services are not started; this stack runs private ones)."
-    );
+    eprintln!("Installing {list} (their own services are not started; this stack runs private ones).");
     let guard = ServicesHeldBack::new(sudo.as_deref())?;
     let result = apt(sudo.as_deref(), &["update", "-qq"]).and_then(|()| {
-        apt(
-            sudo.as_deref(),
-            &[
-                &["install", "-y", "-qq", "--no-install-recommends"],
-                packages,
-            ]
-            .concat(),
-        )
+        apt(sudo.as_deref(), &[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
     });
     drop(guard);
     result.with_context(|| format!("could not install {list}"))
@@ -123,11 +106,7 @@ fn apt(sudo: Option<&Path>, args: &[&str]) -> Result<()> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let last: Vec<&str> = said.lines().rev().take(8).collect();
-    bail!(
-        "apt-get {} failed:\n{}",
-        args.join(" "),
-        last.into_iter().rev().collect::<Vec<_>>().join("\n")
-    )
+    bail!("apt-get {} failed:\n{}", args.join(" "), last.into_iter().rev().collect::<Vec<_>>().join("\n"))
 }
 
 fn as_root(sudo: Option<&Path>, program: &str) -> Command {
@@ -163,9 +142,7 @@ impl<'a> ServicesHeldBack<'a> {
                 .status();
             fs::remove_file(&draft)?;
             if !installed.is_ok_and(|status| status.success()) {
-                bail!(
-                    "cannot write {SERVICE_POLICY}, which keeps packages from starting their services"
-                );
+                bail!("cannot write {SERVICE_POLICY}, which keeps packages from starting their services");
             }
         }
         Ok(Self { sudo, ours })
@@ -175,10 +152,7 @@ impl<'a> ServicesHeldBack<'a> {
 impl Drop for ServicesHeldBack<'_> {
     fn drop(&mut self) {
         if self.ours {
-            let removed = as_root(self.sudo, "rm")
-                .arg(SERVICE_POLICY)
-                .stdin(Stdio::null())
-                .status();
+            let removed = as_root(self.sudo, "rm").arg(SERVICE_POLICY).stdin(Stdio::null()).status();
             if !removed.is_ok_and(|status| status.success()) {
                 eprintln!("Could not remove {SERVICE_POLICY} again; please do.");
             }

@@ -21,6 +21,11 @@ pub fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
+/// Whether the port is free, or soon is: a process that was just killed may hold it a moment longer.
+pub(crate) fn becomes_free(port: u16) -> bool {
+    probe::poll(RELEASE_LIMIT, || is_free(port))
+}
+
 /// A random free port. Random, so that stacks that start at the same time rarely meet.
 pub fn free_port() -> Result<u16> {
     let span = ephemeral_start().saturating_sub(LOWEST).max(1_000);
@@ -37,9 +42,8 @@ pub fn free_port() -> Result<u16> {
 
 /// The port recorded in `file`, as long as it is free; otherwise a new one, recorded there.
 pub(crate) fn kept(file: &Path) -> Result<u16> {
-    // A server that was just killed may hold its port a moment longer.
     if let Some(port) = recorded(file)
-        && probe::poll(RELEASE_LIMIT, || is_free(port))
+        && becomes_free(port)
     {
         return Ok(port);
     }

@@ -35,16 +35,8 @@ pub struct Postgres {
 impl Postgres {
     pub(crate) fn open(state_dir: &Path, dir: &Path, logs: &Path) -> Result<Self> {
         create_private(dir)?;
-        let slot = Slot::open(
-            "postgres",
-            dir.join("process.json"),
-            logs.join("postgres.log"),
-        )?;
-        Ok(Self {
-            slot,
-            state_dir: state_dir.to_owned(),
-            dir: dir.to_owned(),
-        })
+        let slot = Slot::open("postgres", dir.join("process.json"), logs.join("postgres.log"))?;
+        Ok(Self { slot, state_dir: state_dir.to_owned(), dir: dir.to_owned() })
     }
 
     /// The port it listens on, once it was started.
@@ -55,10 +47,7 @@ impl Postgres {
     /// Where clients connect for another database of this server.
     pub fn url_of(&self, database: &str) -> String {
         let password = self.password().unwrap_or_default();
-        format!(
-            "postgres://{USER}:{password}@127.0.0.1:{}/{database}",
-            self.port().unwrap_or(0)
-        )
+        format!("postgres://{USER}:{password}@127.0.0.1:{}/{database}", self.port().unwrap_or(0))
     }
 
     fn data(&self) -> PathBuf {
@@ -84,13 +73,9 @@ impl Postgres {
         }
         let draft = self.dir.join("data.new");
         if draft.exists() {
-            fs::remove_dir_all(&draft)
-                .with_context(|| format!("cannot remove {}", draft.display()))?;
+            fs::remove_dir_all(&draft).with_context(|| format!("cannot remove {}", draft.display()))?;
         }
-        files::write_atomically(
-            &self.dir.join("password"),
-            files::random_hex(16)?.as_bytes(),
-        )?;
+        files::write_atomically(&self.dir.join("password"), files::random_hex(16)?.as_bytes())?;
         unix_user::give(&self.dir, user)?;
         let password_file = format!("--pwfile={}", self.dir.join("password").display());
         let superuser = format!("--username={USER}");
@@ -122,11 +107,7 @@ impl Postgres {
         let url = self.url_of("postgres");
         let query = format!("SELECT count(*) FROM pg_database WHERE datname = '{DATABASE}'");
         if self.run("psql", &["-XAtqc", &query, &url], user)?.trim() == "0" {
-            self.run(
-                "psql",
-                &["-XAtqc", &format!("CREATE DATABASE {DATABASE}"), &url],
-                user,
-            )?;
+            self.run("psql", &["-XAtqc", &format!("CREATE DATABASE {DATABASE}"), &url], user)?;
         }
         files::write_atomically(&done, b"")
     }
@@ -135,23 +116,13 @@ impl Postgres {
     fn run(&self, program: &str, args: &[&str], user: Option<&UnixUser>) -> Result<String> {
         let path = packages::postgres_program(program)?;
         let mut command = Command::new(&path);
-        command
-            .args(args)
-            .env_clear()
-            .envs(self.environment())
-            .current_dir(&self.dir)
-            .stdin(Stdio::null());
+        command.args(args).env_clear().envs(self.environment()).current_dir(&self.dir).stdin(Stdio::null());
         if let Some(user) = user {
             command.uid(user.uid).gid(user.gid);
         }
-        let output = command
-            .output()
-            .with_context(|| format!("cannot run {}", path.display()))?;
+        let output = command.output().with_context(|| format!("cannot run {}", path.display()))?;
         if !output.status.success() {
-            bail!(
-                "{program} failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -191,10 +162,7 @@ impl Postgres {
              log_line_prefix = '%m [%p] %d '\n\
              log_lock_waits = on\n"
         );
-        files::write_atomically(
-            &self.data().join("postgresql.conf"),
-            configuration.as_bytes(),
-        )
+        files::write_atomically(&self.data().join("postgresql.conf"), configuration.as_bytes())
     }
 }
 

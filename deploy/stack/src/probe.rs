@@ -23,14 +23,10 @@ pub fn poll(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
 
 /// The status of a GET on a local HTTP listener.
 pub fn http_status(port: u16, path: &str) -> std::io::Result<u16> {
-    let request =
-        format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
     let answer = exchange(port, request.as_bytes(), b"\r\n")?;
-    let status = std::str::from_utf8(&answer)
-        .ok()
-        .and_then(|line| line.split(' ').nth(1)?.parse().ok());
-    status
-        .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "no HTTP status line"))
+    let status = std::str::from_utf8(&answer).ok().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+    status.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "no HTTP status line"))
 }
 
 /// Whether a Redis on this port answers PING, which it does not while it loads its data.
@@ -77,9 +73,7 @@ mod tests {
             let mut request = [0_u8; 256];
             let length = stream.read(&mut request).unwrap();
             assert!(request[..length].starts_with(b"GET /health/ready HTTP/1.1\r\n"));
-            stream
-                .write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").unwrap();
         });
         assert_eq!(http_status(port, "/health/ready").unwrap(), 503);
         server.join().unwrap();

@@ -104,8 +104,7 @@ impl Spawn {
             bail!("{} does not exist", self.program.display());
         }
         if fs::metadata(&self.log).is_ok_and(|log| log.len() > LARGEST_LOG_BYTES) {
-            fs::rename(&self.log, self.log.with_extension("log.1"))
-                .context("cannot put an old log aside")?;
+            fs::rename(&self.log, self.log.with_extension("log.1")).context("cannot put an old log aside")?;
         }
         let log = OpenOptions::new()
             .create(true)
@@ -126,9 +125,8 @@ impl Spawn {
         if let Some(user) = &self.user {
             command.uid(user.uid).gid(user.gid);
         }
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot start {} through setsid", self.program.display()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {} through setsid", self.program.display()))?;
         let identity = Identity::of(child.id());
         let exit = Arc::new(OnceLock::new());
         let exit_of_child = Arc::clone(&exit);
@@ -166,10 +164,8 @@ const INHERITED: [&str; 6] = ["PATH", "LANG", "TZ", "RUST_LOG", "RUST_BACKTRACE"
 /// The environment every process of a stack starts from: a few general variables, and the mark by which
 /// [`sweep`] finds what belongs to this stack.
 pub fn base_environment(state_dir: &Path) -> BTreeMap<String, String> {
-    let mut environment: BTreeMap<String, String> = INHERITED
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-        .collect();
+    let mut environment: BTreeMap<String, String> =
+        INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
     // The mark of an enclosing test run, so that its end finds what a killed test left behind.
     if let Ok(servers) = std::env::var(sweep::TEST_MARK) {
         environment.insert(sweep::TEST_MARK.to_owned(), servers);
@@ -202,18 +198,13 @@ mod tests {
         assert!(process.identity.is_alive());
         process.identity.kill();
         assert!(!process.identity.is_alive());
-        assert!(probe::poll(Duration::from_secs(5), || process
-            .exit_status()
-            .is_some()));
+        assert!(probe::poll(Duration::from_secs(5), || process.exit_status().is_some()));
     }
 
     #[test]
     fn a_reused_pid_is_not_taken_for_the_process() {
         let process = sleeper();
-        let other = Identity {
-            started_ticks: process.identity.started_ticks + 1,
-            ..process.identity
-        };
+        let other = Identity { started_ticks: process.identity.started_ticks + 1, ..process.identity };
         assert!(!other.is_alive());
         other.signal(Signal::KILL);
         assert!(process.identity.is_alive());

@@ -33,26 +33,11 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
-    pub(crate) fn open(
-        state_dir: &Path,
-        dir: &Path,
-        logs: &Path,
-        extra_vhosts: usize,
-    ) -> Result<Self> {
+    pub(crate) fn open(state_dir: &Path, dir: &Path, logs: &Path, extra_vhosts: usize) -> Result<Self> {
         create_private(dir)?;
-        let slot = Slot::open(
-            "rabbitmq",
-            dir.join("process.json"),
-            logs.join("rabbitmq.log"),
-        )?;
+        let slot = Slot::open("rabbitmq", dir.join("process.json"), logs.join("rabbitmq.log"))?;
         let mapper = Slot::open("epmd", dir.join("epmd.json"), logs.join("epmd.log"))?;
-        Ok(Self {
-            slot,
-            mapper,
-            state_dir: state_dir.to_owned(),
-            dir: dir.to_owned(),
-            extra_vhosts,
-        })
+        Ok(Self { slot, mapper, state_dir: state_dir.to_owned(), dir: dir.to_owned(), extra_vhosts })
     }
 
     /// The AMQP port it listens on, once it was started.
@@ -62,18 +47,12 @@ impl RabbitMq {
 
     /// Where clients connect for a virtual host.
     pub fn url_of(&self, vhost: &str) -> String {
-        format!(
-            "amqp://{USER}:{PASSWORD}@127.0.0.1:{}/{}",
-            self.port().unwrap_or(0),
-            vhost.replace('/', "%2f")
-        )
+        format!("amqp://{USER}:{PASSWORD}@127.0.0.1:{}/{}", self.port().unwrap_or(0), vhost.replace('/', "%2f"))
     }
 
     /// The extra virtual hosts of the configuration.
     pub fn extra_vhosts(&self) -> Vec<String> {
-        (0..self.extra_vhosts)
-            .map(|number| format!("t{number}"))
-            .collect()
+        (0..self.extra_vhosts).map(|number| format!("t{number}")).collect()
     }
 
     fn path(&self, name: &str) -> String {
@@ -99,10 +78,9 @@ impl RabbitMq {
         );
         files::write_atomically(&self.dir.join("rabbitmq.conf"), configuration.as_bytes())?;
         files::write_atomically(&self.dir.join("enabled_plugins"), b"[].\n")?;
-        let vhosts: Vec<String> = std::iter::once("/".to_owned())
-            .chain(self.extra_vhosts())
-            .collect();
-        let permissions = |vhost: &String| json!({"user": USER, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"});
+        let vhosts: Vec<String> = std::iter::once("/".to_owned()).chain(self.extra_vhosts()).collect();
+        let permissions =
+            |vhost: &String| json!({"user": USER, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"});
         let definitions = json!({
             "users": [{"name": USER, "password": PASSWORD, "tags": ["administrator"]}],
             "vhosts": vhosts.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
@@ -111,12 +89,7 @@ impl RabbitMq {
         files::write_json(&self.dir.join("definitions.json"), &definitions)
     }
 
-    fn environment(
-        &self,
-        port: u16,
-        distribution_port: u16,
-        mapper_port: u16,
-    ) -> BTreeMap<String, String> {
+    fn environment(&self, port: u16, distribution_port: u16, mapper_port: u16) -> BTreeMap<String, String> {
         let mut environment = process::base_environment(&self.state_dir);
         let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
         set("HOME", self.path("home"));
@@ -130,21 +103,12 @@ impl RabbitMq {
         set("RABBITMQ_MNESIA_BASE", self.path("mnesia"));
         set("RABBITMQ_LOG_BASE", self.path("log"));
         set("RABBITMQ_CONFIG_FILE", self.path("rabbitmq.conf"));
-        set(
-            "RABBITMQ_ADVANCED_CONFIG_FILE",
-            self.path("advanced.config"),
-        );
-        set(
-            "RABBITMQ_ENABLED_PLUGINS_FILE",
-            self.path("enabled_plugins"),
-        );
+        set("RABBITMQ_ADVANCED_CONFIG_FILE", self.path("advanced.config"));
+        set("RABBITMQ_ENABLED_PLUGINS_FILE", self.path("enabled_plugins"));
         set("RABBITMQ_GENERATED_CONFIG_DIR", self.path("generated"));
         // The machine's own broker settings are not ours.
         set("RABBITMQ_CONF_ENV_FILE", self.path("none.conf"));
-        set(
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-            "-kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
-        );
+        set("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned());
         set("RABBITMQ_LOG", "info,-color".to_owned());
         // A failed start would wait for its dump.
         set("ERL_CRASH_DUMP_SECONDS", "0".to_owned());
@@ -164,18 +128,14 @@ impl RabbitMq {
             return Ok(port);
         }
         let port = ports::kept(&file)?;
-        let args = ["-address", "127.0.0.1", "-port"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([port.to_string()]);
+        let args = ["-address", "127.0.0.1", "-port"].map(str::to_owned).into_iter().chain([port.to_string()]);
         let spawn = Spawn {
             program: packages::program("epmd").context("RabbitMQ's Erlang is not complete")?,
             args: args.collect(),
             log: self.mapper.log().to_owned(),
             ..spawn.clone()
         };
-        self.mapper
-            .start(&spawn, MAPPER_LIMIT, || !ports::is_free(port))?;
+        self.mapper.start(&spawn, MAPPER_LIMIT, || !ports::is_free(port))?;
         Ok(port)
     }
 }
@@ -208,8 +168,7 @@ impl Server for RabbitMq {
         };
         let mapper_port = self.start_mapper(&spawn)?;
         spawn.environment = self.environment(port, distribution_port, mapper_port);
-        self.slot
-            .start(&spawn, START_LIMIT, || probe::amqp_answers(port))
+        self.slot.start(&spawn, START_LIMIT, || probe::amqp_answers(port))
     }
 
     fn stop(&self) {
@@ -223,10 +182,7 @@ impl Server for RabbitMq {
     }
 
     fn kill(&self) {
-        for process in [self.slot.running(), self.mapper.running()]
-            .into_iter()
-            .flatten()
-        {
+        for process in [self.slot.running(), self.mapper.running()].into_iter().flatten() {
             process.kill();
         }
         kill_leftovers(&self.dir);

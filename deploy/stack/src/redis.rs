@@ -26,11 +26,7 @@ impl Redis {
     pub(crate) fn open(state_dir: &Path, dir: &Path, logs: &Path) -> Result<Self> {
         create_private(dir)?;
         let slot = Slot::open("redis", dir.join("process.json"), logs.join("redis.log"))?;
-        Ok(Self {
-            slot,
-            state_dir: state_dir.to_owned(),
-            dir: dir.to_owned(),
-        })
+        Ok(Self { slot, state_dir: state_dir.to_owned(), dir: dir.to_owned() })
     }
 
     /// The port it listens on, once it was started.
@@ -84,8 +80,7 @@ impl Server for Redis {
             log: self.slot.log().to_owned(),
             user,
         };
-        self.slot
-            .start(&spawn, START_LIMIT, || probe::redis_answers(port))
+        self.slot.start(&spawn, START_LIMIT, || probe::redis_answers(port))
     }
 
     fn stop(&self) {

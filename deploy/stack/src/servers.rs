@@ -65,12 +65,7 @@ impl Servers {
         Ok(Self {
             postgres: Postgres::open(&state_dir, &data.join("postgres"), &logs)?,
             redis: Redis::open(&state_dir, &data.join("redis"), &logs)?,
-            rabbitmq: RabbitMq::open(
-                &state_dir,
-                &data.join("rabbitmq"),
-                &logs,
-                config.extra_vhosts,
-            )?,
+            rabbitmq: RabbitMq::open(&state_dir, &data.join("rabbitmq"), &logs, config.extra_vhosts)?,
             state_dir,
             kill_on_drop: AtomicBool::new(false),
         })
@@ -89,11 +84,7 @@ impl Servers {
         raise_file_limit();
         std::thread::scope(|scope| {
             let starts = self.each().map(|server| {
-                let start = scope.spawn(|| {
-                    server
-                        .start()
-                        .with_context(|| format!("{} did not start", server.name()))
-                });
+                let start = scope.spawn(|| server.start().with_context(|| format!("{} did not start", server.name())));
                 (server.name(), start)
             });
             let mut failures = Vec::new();
@@ -104,11 +95,7 @@ impl Servers {
                     Err(_) => failures.push(format!("starting {name} panicked")),
                 }
             }
-            if failures.is_empty() {
-                Ok(())
-            } else {
-                Err(anyhow!(failures.join("\n")))
-            }
+            if failures.is_empty() { Ok(()) } else { Err(anyhow!(failures.join("\n"))) }
         })
     }
 
@@ -169,9 +156,7 @@ pub fn prepare_state_dir(dir: &Path) -> Result<PathBuf> {
             .with_context(|| format!("cannot create {}", path.display()))
     };
     create(dir, 0o755)?;
-    let state_dir = dir
-        .canonicalize()
-        .with_context(|| format!("cannot resolve {}", dir.display()))?;
+    let state_dir = dir.canonicalize().with_context(|| format!("cannot resolve {}", dir.display()))?;
     create(&state_dir.join("logs"), 0o755)?;
     Ok(state_dir)
 }
@@ -180,11 +165,9 @@ pub fn prepare_state_dir(dir: &Path) -> Result<PathBuf> {
 /// users cannot pass through its parents (below `/root`, say), a link of that name to a place they can reach.
 fn data_dir(state_dir: &Path) -> Result<PathBuf> {
     let data = state_dir.join("servers");
-    if data.symlink_metadata().is_err() && unix_user::is_root() && !unix_user::is_open_to_all(&data)
-    {
+    if data.symlink_metadata().is_err() && unix_user::is_root() && !unix_user::is_open_to_all(&data) {
         let elsewhere = Path::new(FALLBACK_PARENT).join(files::random_hex(8)?);
-        fs::create_dir_all(&elsewhere)
-            .with_context(|| format!("cannot create {}", elsewhere.display()))?;
+        fs::create_dir_all(&elsewhere).with_context(|| format!("cannot create {}", elsewhere.display()))?;
         if !unix_user::is_open_to_all(&elsewhere) {
             bail!(
                 "the servers must not run as root, and their users can enter neither {} nor {FALLBACK_PARENT}; \
@@ -200,9 +183,7 @@ fn data_dir(state_dir: &Path) -> Result<PathBuf> {
         );
     }
     fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
-    let data = data
-        .canonicalize()
-        .with_context(|| format!("cannot resolve {}", data.display()))?;
+    let data = data.canonicalize().with_context(|| format!("cannot resolve {}", data.display()))?;
     if unix_user::is_root() && !unix_user::is_open_to_all(&data.join("postgres")) {
         bail!(
             "the servers must not run as root, and their users cannot enter {}; let them (chmod o+x on it and its \
@@ -218,13 +199,7 @@ fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     // Where this is refused, the servers say themselves what they lack.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 /// Kills what still works in a server's directory: children that a killed parent left behind.

@@ -25,12 +25,7 @@ impl Slot {
     /// The place recorded in `record`, filled when the process recorded there still runs.
     pub(crate) fn open(name: &'static str, record: PathBuf, log: PathBuf) -> Result<Self> {
         let recorded: Option<Identity> = files::read_json(&record)?;
-        Ok(Self {
-            name,
-            record,
-            log,
-            current: Mutex::new(recorded.filter(|identity| identity.is_alive())),
-        })
+        Ok(Self { name, record, log, current: Mutex::new(recorded.filter(|identity| identity.is_alive())) })
     }
 
     /// The process in this place, while it runs.
@@ -44,12 +39,7 @@ impl Slot {
     }
 
     /// Starts a process here and waits until `ready` says it serves.
-    pub(crate) fn start(
-        &self,
-        spawn: &Spawn,
-        limit: Duration,
-        ready: impl Fn() -> bool,
-    ) -> Result<()> {
+    pub(crate) fn start(&self, spawn: &Spawn, limit: Duration, ready: impl Fn() -> bool) -> Result<()> {
         let process = spawn.start()?;
         files::write_json(&self.record, &process.identity)?;
         *self.lock() = Some(process.identity);
@@ -60,32 +50,18 @@ impl Slot {
         result
     }
 
-    fn wait_ready(
-        &self,
-        process: &Process,
-        limit: Duration,
-        ready: impl Fn() -> bool,
-    ) -> Result<()> {
+    fn wait_ready(&self, process: &Process, limit: Duration, ready: impl Fn() -> bool) -> Result<()> {
         let deadline = Instant::now() + limit;
         loop {
             interrupt::check()?;
             if !process.identity.is_alive() {
-                bail!(
-                    "{} ended while it started; its last lines:\n{}",
-                    self.name,
-                    self.tail()
-                );
+                bail!("{} ended while it started; its last lines:\n{}", self.name, self.tail());
             }
             if ready() {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                bail!(
-                    "{} was not ready after {} s; its last lines:\n{}",
-                    self.name,
-                    limit.as_secs(),
-                    self.tail()
-                );
+                bail!("{} was not ready after {} s; its last lines:\n{}", self.name, limit.as_secs(), self.tail());
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -22,22 +22,15 @@ pub fn of_test_run(servers_file: &Path) -> Vec<Identity> {
 
 /// Every live process that works in `dir`. Postgres writes over its environment, but stays in its data.
 pub(crate) fn working_in(dir: &Path) -> Vec<Identity> {
-    others()
-        .filter(|process| {
-            fs::read_link(format!("/proc/{}/cwd", process.pid)).is_ok_and(|cwd| cwd == dir)
-        })
-        .collect()
+    others().filter(|process| fs::read_link(format!("/proc/{}/cwd", process.pid)).is_ok_and(|cwd| cwd == dir)).collect()
 }
 
 fn marked(name: &str, value: &str) -> Vec<Identity> {
     let wanted = format!("{name}={value}");
     others()
         .filter(|process| {
-            fs::read(format!("/proc/{}/environ", process.pid)).is_ok_and(|environ| {
-                environ
-                    .split(|byte| *byte == 0)
-                    .any(|entry| entry == wanted.as_bytes())
-            })
+            fs::read(format!("/proc/{}/environ", process.pid))
+                .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes()))
         })
         .collect()
 }

@@ -42,19 +42,14 @@ fn parse(line: &str, name: &str) -> Option<UnixUser> {
     }
     let uid = fields.nth(1)?.parse().ok()?;
     let gid = fields.next()?.parse().ok()?;
-    Some(UnixUser {
-        name: name.to_owned(),
-        uid,
-        gid,
-    })
+    Some(UnixUser { name: name.to_owned(), uid, gid })
 }
 
 /// Gives a directory and everything in it to the user; nothing to do when it is `None`.
 pub fn give(dir: &Path, user: Option<&UnixUser>) -> Result<()> {
     let Some(user) = user else { return Ok(()) };
     let change = |path: &Path| -> Result<()> {
-        let metadata = fs::symlink_metadata(path)
-            .with_context(|| format!("cannot look at {}", path.display()))?;
+        let metadata = fs::symlink_metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
         if metadata.uid() != user.uid || metadata.gid() != user.gid {
             lchown(path, Some(user.uid), Some(user.gid))
                 .with_context(|| format!("cannot give {} to {}", path.display(), user.name))?;
@@ -75,9 +70,7 @@ pub fn give(dir: &Path, user: Option<&UnixUser>) -> Result<()> {
 
 /// Whether any user may pass through every parent of `dir`, as the servers' users must.
 pub fn is_open_to_all(dir: &Path) -> bool {
-    dir.ancestors()
-        .skip(1)
-        .all(|parent| fs::metadata(parent).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
+    dir.ancestors().skip(1).all(|parent| fs::metadata(parent).is_ok_and(|metadata| metadata.mode() & 0o001 != 0))
 }
 
 #[cfg(test)]
@@ -87,11 +80,7 @@ mod tests {
     #[test]
     fn a_passwd_line_names_its_user() {
         let line = "postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash";
-        let user = UnixUser {
-            name: "postgres".to_owned(),
-            uid: 101,
-            gid: 104,
-        };
+        let user = UnixUser { name: "postgres".to_owned(), uid: 101, gid: 104 };
         assert_eq!(parse(line, "postgres"), Some(user));
         assert_eq!(parse(line, "post"), None);
     }
