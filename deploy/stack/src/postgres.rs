@@ -14,7 +14,7 @@ use crate::process::{self, Spawn};
 use crate::servers::{Server, create_private, kill_leftovers};
 use crate::slot::Slot;
 use crate::unix_user::UnixUser;
-use crate::{files, packages, ports, unix_user};
+use crate::{files, packages, ports, sweep, unix_user};
 
 const USER: &str = "onsale";
 const DATABASE: &str = "onsale";
@@ -96,6 +96,24 @@ impl Postgres {
             user,
         )?;
         fs::rename(&draft, self.data()).context("cannot put the new cluster in its place")
+    }
+
+    /// Removes the lock files of a killed server, once nothing works in its data any more. Postgres takes a
+    /// killed process for a running one as long as its parent has not reaped it, which may be never where
+    /// process 1 is no real init.
+    fn remove_stale_locks(&self, port: u16) -> Result<()> {
+        if !sweep::working_in(&self.data()).is_empty() {
+            bail!("another Postgres works in {}", self.data().display());
+        }
+        for lock in [self.data().join("postmaster.pid"), self.dir.join(format!(".s.PGSQL.{port}.lock"))] {
+            match fs::remove_file(&lock) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", lock.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Creates the database, which an interrupted first start may have left out.
@@ -181,6 +199,7 @@ impl Server for Postgres {
         kill_leftovers(&self.data());
         self.initialise(user.as_ref())?;
         let port = ports::kept(&self.dir.join("port"))?;
+        self.remove_stale_locks(port)?;
         self.write_configuration(port)?;
         unix_user::give(&self.dir, user.as_ref())?;
         let ready_program = packages::postgres_program("pg_isready")?;
@@ -194,7 +213,7 @@ impl Server for Postgres {
         };
         self.slot.start(&spawn, START_LIMIT, || {
             Command::new(&ready_program)
-                .args(["-q", "-t", "2", "-h", "127.0.0.1", "-p", &port.to_string()])
+                .args(["-q", "-t", "2", "-h", "127.0.0.1", "-U", USER, "-d", "postgres", "-p", &port.to_string()])
                 .stdin(Stdio::null())
                 .status()
                 .is_ok_and(|status| status.success())

@@ -154,6 +154,8 @@ impl Server for RabbitMq {
         for dir in ["home", "mnesia", "log", "generated"] {
             create_private(&self.dir.join(dir))?;
         }
+        // One that somebody else started here again is not known to us, and would share our data.
+        kill_leftovers(&self.dir);
         let port = ports::kept(&self.dir.join("port"))?;
         let distribution_port = ports::kept(&self.dir.join("distribution-port"))?;
         self.write_configuration(port)?;

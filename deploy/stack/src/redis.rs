@@ -7,7 +7,7 @@ use anyhow::Result;
 use rustix::process::Signal;
 
 use crate::process::{self, Spawn};
-use crate::servers::{Server, create_private};
+use crate::servers::{Server, create_private, kill_leftovers};
 use crate::slot::Slot;
 use crate::{files, packages, ports, probe, unix_user};
 
@@ -69,6 +69,8 @@ impl Server for Redis {
         }
         let user = unix_user::for_server("redis")?;
         let program = packages::redis_server()?;
+        // One that somebody else started here again is not known to us, and would share our data.
+        kill_leftovers(&self.dir);
         let port = ports::kept(&self.dir.join("port"))?;
         self.write_configuration(port)?;
         unix_user::give(&self.dir, user.as_ref())?;
