@@ -1,5 +1,21 @@
 //! `onsale-stack`: starts, changes and ends a private Onsale stack. The scripts in `deploy/` call it.
 
+/// Prints a line. A reader that has gone (`deploy/up | head -1`) must not stop a start halfway.
+macro_rules! say {
+    ($($format:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($format)*);
+    }};
+}
+
+/// Prints a line of diagnostics, under the same rule.
+macro_rules! complain {
+    ($($format:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($format)*);
+    }};
+}
+
 mod commands;
 
 use std::path::PathBuf;
@@ -85,7 +101,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,7 @@
 //! Finds the servers' programs, and installs the Debian packages that a machine lacks.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -82,7 +83,10 @@ pub fn install(packages: &[&str]) -> Result<()> {
     let sudo = (!unix_user::is_root()).then(|| program("sudo")).transpose().map_err(|_| {
         anyhow::anyhow!("this machine lacks packages, and we may not install them; run as root: apt-get install {list}")
     })?;
-    eprintln!("Installing {list} (their own services are not started; this stack runs private ones).");
+    let _ = writeln!(
+        std::io::stderr(),
+        "Installing {list} (their own services are not started; this stack runs private ones)."
+    );
     let guard = ServicesHeldBack::new(sudo.as_deref())?;
     let result = apt(sudo.as_deref(), &["update", "-qq"]).and_then(|()| {
         apt(sudo.as_deref(), &[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
@@ -154,7 +158,7 @@ impl Drop for ServicesHeldBack<'_> {
         if self.ours {
             let removed = as_root(self.sudo, "rm").arg(SERVICE_POLICY).stdin(Stdio::null()).status();
             if !removed.is_ok_and(|status| status.success()) {
-                eprintln!("Could not remove {SERVICE_POLICY} again; please do.");
+                let _ = writeln!(std::io::stderr(), "Could not remove {SERVICE_POLICY} again; please do.");
             }
         }
     }

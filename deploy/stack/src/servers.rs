@@ -1,6 +1,7 @@
 //! The three servers of a stack together.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -176,7 +177,8 @@ fn data_dir(state_dir: &Path) -> Result<PathBuf> {
             );
         }
         symlink(&elsewhere, &data).with_context(|| format!("cannot link {}", data.display()))?;
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "The servers' users cannot enter {}: their data is in {} instead.",
             state_dir.display(),
             elsewhere.display()

@@ -66,7 +66,7 @@ pub(crate) fn scale(state_dir: &Path, role: Role, count: usize) -> Result<ExitCo
     let result = running.fleet()?.scale(role, count, READY_LIMIT);
     running.write()?;
     result?;
-    println!("{count} of {role} run.");
+    say!("{count} of {role} run.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn start(state_dir: &Path, name: &str) -> Result<ExitCode> {
     };
     running.write()?;
     result?;
-    println!("{name} runs.");
+    say!("{name} runs.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn kill(state_dir: &Path, name: &str) -> Result<ExitCode> {
         None => running.fleet()?.kill(name)?,
     }
     running.write()?;
-    println!("{name} is killed; start it again with `onsale-stack start {name}` or deploy/up.");
+    say!("{name} is killed; start it again with `onsale-stack start {name}` or deploy/up.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn status(state_dir: &Path) -> Result<ExitCode> {
     let mut line = |name: &str, pid: Option<u32>, state: &str, place: &str| {
         all_well &= pid.is_some() && state != "not ready";
         let pid = pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        println!("{name:<16} {pid:>8}  {state:<10} {place}");
+        say!("{name:<16} {pid:>8}  {state:<10} {place}");
     };
     for server in running.servers.each() {
         let state = if server.pid().is_some() { "runs" } else { "ended" };

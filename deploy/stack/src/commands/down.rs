@@ -19,15 +19,15 @@ const HOLDER_LIMIT: Duration = Duration::from_secs(90);
 pub(crate) fn run(state_dir: &Path) -> Result<ExitCode> {
     let began = Instant::now();
     let Ok(state_dir) = state_dir.canonicalize() else {
-        println!("Nothing runs: there is no {}.", state_dir.display());
+        say!("Nothing runs: there is no {}.", state_dir.display());
         return Ok(ExitCode::SUCCESS);
     };
     let _lock = take_lock(&state_dir)?;
     let ended = take_down(&state_dir)?;
     if ended == 0 {
-        println!("Nothing runs in {}.", state_dir.display());
+        say!("Nothing runs in {}.", state_dir.display());
     } else {
-        println!("Took down {ended} processes in {:.1} s.", began.elapsed().as_secs_f64());
+        say!("Took down {ended} processes in {:.1} s.", began.elapsed().as_secs_f64());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -39,7 +39,7 @@ fn take_lock(state_dir: &Path) -> Result<StackLock> {
     }
     let holder = holder_identity(state_dir);
     if let Some(holder) = holder {
-        println!("Another command (process {}) is changing this stack: asking it to end.", holder.pid);
+        say!("Another command (process {}) is changing this stack: asking it to end.", holder.pid);
         holder.signal(Signal::TERM);
     }
     StackLock::take(state_dir, HOLDER_LIMIT)

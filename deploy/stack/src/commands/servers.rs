@@ -45,7 +45,7 @@ pub(crate) fn run(state_dir: &Path, options: &Options) -> Result<ExitCode> {
     let stack = StackFile::of(&servers, None);
     stack.write()?;
     servers.leave_running();
-    println!("{}", serde_json::to_string_pretty(&stack)?);
+    say!("{}", serde_json::to_string_pretty(&stack)?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,7 +115,7 @@ fn clean_up_after_killed_runs() -> Result<()> {
     for run in runs {
         // Another user's run is not ours to clean.
         let Ok(Some(_lock)) = StackLock::try_take(&run) else { continue };
-        eprintln!("Cleaning up after a killed run: {}", run.display());
+        complain!("Cleaning up after a killed run: {}", run.display());
         remove_run(&run.canonicalize()?)?;
     }
     Ok(())

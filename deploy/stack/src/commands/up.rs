@@ -55,19 +55,19 @@ pub(crate) fn run(state_dir: &Path, options: &Options) -> Result<ExitCode> {
         Ok(fleet) => fleet,
         Err(error) => {
             interrupt::clear();
-            eprintln!("The start failed: taking down what had started.");
+            complain!("The start failed: taking down what had started.");
             down::take_down(&state_dir)?;
             return Err(error);
         }
     };
     drop(lock);
-    println!("Ready after {:.1} s.", began.elapsed().as_secs_f64());
+    say!("Ready after {:.1} s.", began.elapsed().as_secs_f64());
     announce(&StackFile::of(&servers, Some(&fleet)), &state_dir);
     if options.detach {
-        println!("End it with deploy/down.");
+        say!("End it with deploy/down.");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("End it with Ctrl-C.");
+    say!("End it with Ctrl-C.");
     watch::until_interrupted(&servers, &fleet)
 }
 
@@ -84,11 +84,11 @@ fn start(servers: &Servers, options: &Options) -> Result<Fleet> {
         );
     }
     for name in settings::overruled() {
-        eprintln!("{name} is set by this stack itself: yours is not used.");
+        complain!("{name} is set by this stack itself: yours is not used.");
     }
     let began = Instant::now();
     servers.start_all()?;
-    println!("Postgres, Redis and RabbitMQ run ({:.1} s).", began.elapsed().as_secs_f64());
+    say!("Postgres, Redis and RabbitMQ run ({:.1} s).", began.elapsed().as_secs_f64());
 
     let environment = settings::environment(servers, options.partitions)?;
     let config = FleetConfig { state_dir: state_dir.to_owned(), bin_dir, http_port: Some(options.port), environment };
@@ -141,7 +141,7 @@ fn migrate(config: &FleetConfig) -> Result<()> {
     if !status.success() {
         bail!("migrating failed ({status}); its last lines:\n{}", files::log_tail(&log_path, 15));
     }
-    println!("Schema and demo data are there ({:.1} s).", began.elapsed().as_secs_f64());
+    say!("Schema and demo data are there ({:.1} s).", began.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -163,7 +163,7 @@ fn repair(servers: &Servers, fleet: &Fleet) -> Result<ExitCode> {
     stack.write()?;
     ready?;
     let started = if dead.is_empty() { String::new() } else { format!(" Started what had died: {}.", dead.join(", ")) };
-    println!("This stack runs already.{started}");
+    say!("This stack runs already.{started}");
     announce(&stack, state_dir);
     Ok(ExitCode::SUCCESS)
 }
@@ -182,18 +182,18 @@ fn bin_dir() -> Result<PathBuf> {
 
 fn announce(stack: &StackFile, state_dir: &Path) {
     let http = stack.http.as_deref().unwrap_or_default();
-    println!();
-    println!("  HTTP       {http}");
-    println!("  AMQP       {}", stack.amqp);
-    println!("  Postgres   {}", stack.postgres);
-    println!("  Redis      {}", stack.redis);
-    println!("  All of it  {}", StackFile::path(state_dir).display());
-    println!("  Logs       {}", stack.logs.display());
-    println!();
-    println!("A first request:");
-    println!();
-    println!(
+    say!("");
+    say!("  HTTP       {http}");
+    say!("  AMQP       {}", stack.amqp);
+    say!("  Postgres   {}", stack.postgres);
+    say!("  Redis      {}", stack.redis);
+    say!("  All of it  {}", StackFile::path(state_dir).display());
+    say!("  Logs       {}", stack.logs.display());
+    say!("");
+    say!("A first request:");
+    say!("");
+    say!(
         "  curl -s {http}/api/v1/queue/tokens -H 'content-type: application/json' -d '{{\"userId\":1,\"scheduleId\":1}}'"
     );
-    println!();
+    say!("");
 }

@@ -26,12 +26,12 @@ pub(super) fn until_interrupted(servers: &Servers, own: &Fleet) -> Result<ExitCo
         // Another command may be ending processes on purpose.
         let Some(_lock) = StackLock::try_take(state_dir)? else { continue };
         if !StackFile::path(state_dir).exists() {
-            println!("The stack was taken down by another command.");
+            say!("The stack was taken down by another command.");
             return Ok(ExitCode::SUCCESS);
         }
         report_dead(state_dir, own, &mut dead)?;
     }
-    println!("\nTaking the stack down.");
+    say!("\nTaking the stack down.");
     interrupt::clear();
     let _lock = StackLock::take(state_dir, Duration::from_secs(60))?;
     down::take_down(state_dir)?;
@@ -58,7 +58,7 @@ fn report_dead(state_dir: &std::path::Path, own: &Fleet, known: &mut BTreeSet<St
     }
     for (name, log, how) in &now {
         if !known.contains(name) {
-            println!(
+            say!(
                 "{name} has ended{how}; start it again with deploy/up. Its last lines:\n{}",
                 files::log_tail(log, LOG_LINES)
             );
