@@ -165,7 +165,7 @@ impl Postgres {
              synchronous_commit = on\n\
              full_page_writes = on\n\
              # Fewer and smaller page images in the log; recovery after a crash takes longer instead.\n\
-             wal_compression = on\n\
+             wal_compression = lz4\n\
              wal_buffers = '16MB'\n\
              min_wal_size = '256MB'\n\
              max_wal_size = '2GB'\n\
