@@ -51,7 +51,7 @@ pub fn log_tail(path: &Path, lines: usize) -> String {
         file.seek(SeekFrom::Start(length.saturating_sub(MOST_BYTES)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(without_colours(&String::from_utf8_lossy(&bytes)))
     };
     let text = read().unwrap_or_default();
     let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -62,9 +62,33 @@ pub fn log_tail(path: &Path, lines: usize) -> String {
     last.iter().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// The text without the escape sequences that colour it on a terminal.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    plain
+}
+
 /// `bytes` random bytes from the operating system, in hexadecimal.
 pub fn random_hex(bytes: usize) -> Result<String> {
     let mut buffer = vec![0_u8; bytes];
     getrandom::fill(&mut buffer).context("no random numbers from the operating system")?;
     Ok(buffer.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_of_a_log_is_its_last_lines_without_colours() {
+        let file = std::env::temp_dir().join(format!("onsale-tail-{}", std::process::id()));
+        fs::write(&file, "one\ntwo\n\n\u{1b}[38;5;87mthree\u{1b}[0m\n").unwrap();
+        assert_eq!(log_tail(&file, 2), "  | two\n  | three");
+        fs::remove_file(&file).unwrap();
+        assert_eq!(log_tail(&file, 2), format!("  (nothing in {})", file.display()));
+    }
 }

@@ -180,16 +180,19 @@ mod tests {
 
     fn sleeper() -> Process {
         let dir = std::env::temp_dir();
-        Spawn {
+        let log = dir.join(format!("onsale-sleeper-{}.log", std::process::id()));
+        let process = Spawn {
             program: PathBuf::from("/bin/sleep"),
             args: vec!["600".to_owned()],
             environment: base_environment(&dir),
             working_dir: dir.clone(),
-            log: dir.join("onsale-process-test.log"),
+            log: log.clone(),
             user: None,
         }
         .start()
-        .unwrap()
+        .unwrap();
+        let _ = fs::remove_file(log);
+        process
     }
 
     #[test]
