@@ -11,13 +11,14 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use crate::process::{self, Identity, Process, Spawn};
+use crate::member::{self, Member};
+use crate::process::{Identity, Process};
 use crate::role::Role;
 use crate::{files, interrupt, ports, probe, servers};
 
 const READY_PATH: &str = "/health/ready";
 const LOG_LINES: usize = 15;
-/// Longer than a process takes to drain by itself.
+/// How long a process may take to end after SIGTERM, unless it was given more time to drain.
 const TERM_LIMIT: Duration = Duration::from_secs(30);
 
 /// How to run the processes of one stack.
@@ -32,22 +33,6 @@ pub struct FleetConfig {
     pub http_port: Option<u16>,
     /// The `ONSALE_…` variables of every process.
     pub environment: BTreeMap<String, String>,
-}
-
-/// One named process, running or not.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Member {
-    role: Role,
-    /// Of its health listener, and of its API when it is an ingress. Kept when it is started again.
-    port: u16,
-    args: Vec<String>,
-    identity: Option<Identity>,
-}
-
-impl Member {
-    fn running(&self) -> Option<Identity> {
-        self.identity.filter(|identity| identity.is_alive())
-    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -121,8 +106,7 @@ impl Fleet {
             member.port = ports::free_port()?;
         }
         let member = member.clone();
-        let process =
-            spawn_of(&state.config, name, &member).start().with_context(|| format!("{name} did not start"))?;
+        let process = member.spawn(&state.config, name).start().with_context(|| format!("{name} did not start"))?;
         if let Some(member) = state.members.get_mut(name) {
             member.identity = Some(process.identity);
         }
@@ -249,7 +233,7 @@ impl Fleet {
 
     /// Where its output goes.
     pub fn log(&self, name: &str) -> PathBuf {
-        log_of(&self.lock().config.state_dir, name)
+        member::log_of(&self.lock().config.state_dir, name)
     }
 
     /// How it ended, if this object started it and it has.
@@ -285,13 +269,19 @@ impl Fleet {
         for identity in &running {
             identity.signal(Signal::TERM);
         }
-        let deadline = Instant::now() + TERM_LIMIT;
+        let deadline = Instant::now() + self.term_limit();
         for identity in running {
             if !identity.wait_gone(deadline.saturating_duration_since(Instant::now())) {
                 identity.kill();
             }
         }
         Ok(())
+    }
+
+    /// Longer than a process takes to drain by itself.
+    fn term_limit(&self) -> Duration {
+        let drain_ms = self.lock().config.environment.get("ONSALE_DRAIN_MS").and_then(|text| text.parse().ok());
+        TERM_LIMIT.max(Duration::from_millis(drain_ms.unwrap_or(0)) + Duration::from_secs(5))
     }
 
     fn save(&self, state: &State) -> Result<()> {
@@ -311,27 +301,8 @@ impl Drop for Fleet {
     }
 }
 
-fn spawn_of(config: &FleetConfig, name: &str, member: &Member) -> Spawn {
-    let mut environment = process::base_environment(&config.state_dir);
-    environment.extend(config.environment.clone());
-    let listen = if member.role == Role::Ingress { "ONSALE_HTTP_LISTEN" } else { "ONSALE_OPS_LISTEN" };
-    environment.insert(listen.to_owned(), format!("127.0.0.1:{}", member.port));
-    Spawn {
-        program: config.bin_dir.join(member.role.as_str()),
-        args: member.args.clone(),
-        environment,
-        working_dir: config.state_dir.clone(),
-        log: log_of(&config.state_dir, name),
-        user: None,
-    }
-}
-
 fn record_of(state_dir: &Path) -> PathBuf {
     state_dir.join("fleet.json")
-}
-
-fn log_of(state_dir: &Path, name: &str) -> PathBuf {
-    state_dir.join("logs").join(format!("{name}.log"))
 }
 
 fn no_such(name: &str) -> String {

@@ -12,6 +12,7 @@
 pub mod files;
 pub mod fleet;
 pub mod interrupt;
+mod member;
 pub mod packages;
 pub mod ports;
 pub mod postgres;
