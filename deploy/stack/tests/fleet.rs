@@ -21,6 +21,7 @@ impl Scratch {
         std::fs::create_dir_all(dir.join("bin")).unwrap();
         let test = std::env::current_exe().unwrap();
         let fake = test.parent().unwrap().parent().unwrap().join("examples/fake_process");
+        assert!(fake.exists(), "build it first: cargo build -p onsale-stack --examples");
         for role in Role::ALL {
             symlink(&fake, dir.join("bin").join(role.as_str())).unwrap();
         }
