@@ -1,11 +1,15 @@
 //! Logs and metrics of a process.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// At 60,000 samples a second this keeps what piles up below 5 MB.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 
 /// Commands that travelled in one AMQP message, by lane; counted at the ingress.
 pub const BUNDLE_COMMANDS: &str = "onsale_bundle_commands";
@@ -36,6 +40,17 @@ pub fn start(process: &'static str) {
         .expect("bucket lists are not empty")
         .install_recorder()
         .expect("telemetry starts once in a process");
+    // Samples of histograms pile up until they are folded into their buckets, and nobody may ever scrape.
+    let folding = recorder.clone();
+    std::thread::Builder::new()
+        .name("telemetry".to_owned())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(UPKEEP_PERIOD);
+                folding.run_upkeep();
+            }
+        })
+        .expect("a process that cannot start a thread cannot start");
     let _ = PROMETHEUS.set(recorder);
 }
 

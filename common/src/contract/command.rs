@@ -316,6 +316,8 @@ fn explain<'a, T: Deserialize<'a>>(json: &'a str) -> Rejection {
     let mut reader = serde_json::Deserializer::from_str(json);
     let (path, error) = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
         Ok(_) => (".".to_owned(), "has something after its end".to_owned()),
+        // What is not JSON has no fields that could be named.
+        Err(error) if !error.inner().is_data() => (".".to_owned(), error.inner().to_string()),
         Err(error) => (error.path().to_string(), error.inner().to_string()),
     };
     let fault = error.split(" at line ").next().unwrap_or_default();
