@@ -1,2 +1,104 @@
-//! x
-fn main() {}
+//! The front of Onsale: HTTP in, commands out. It knows no database and no rule of the sale.
+
+mod answer;
+mod body;
+mod caller;
+mod config;
+mod endpoint;
+mod health;
+mod ingress;
+mod meter;
+#[cfg(test)]
+mod over_the_wire;
+mod query;
+mod router;
+mod server;
+mod v1;
+mod wire;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use onsale_common::amqp::rpc::RpcClient;
+use onsale_common::config::Env;
+use onsale_common::ops::Readiness;
+use onsale_common::shutdown::{self, CancellationToken};
+use onsale_common::telemetry;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Config;
+use crate::endpoint::Dialect;
+use crate::ingress::Ingress;
+use crate::router::Router;
+
+/// The HTTP APIs that this process speaks; the first one words what belongs to none.
+static DIALECTS: &[&Dialect] = &[&v1::DIALECT];
+
+/// The link to the broker has this long to end; its replies are of no use any more.
+const UNLINK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Descriptors beside those of the clients: the broker, the logs, the listener.
+const DESCRIPTORS_OF_OURS: u64 = 64;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ingress: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let (config, report) = Config::from_env(Env::from_process())?;
+    telemetry::start("ingress");
+    tracing::info!(config = report, "starting");
+    allow_descriptors(config.limits.connections_max as u64);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = config.threads {
+        runtime.worker_threads(threads);
+    }
+    runtime.enable_all().build().context("could not start the runtime")?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let listener = server::listen(config.listen)
+        .with_context(|| format!("could not listen on {} (ONSALE_HTTP_LISTEN)", config.listen))?;
+    let shutdown = shutdown::on_signal().context("could not handle signals")?;
+    let router = Router::new(DIALECTS).context("the tables of endpoints contradict each other")?;
+    let (rpc, ready) = (RpcClient::new(config.rpc), Readiness::default());
+    // The link outlives the drain: requests in progress still wait for their replies.
+    let unlink = CancellationToken::new();
+    let link = {
+        let (rpc, ready, unlink) = (rpc.clone(), ready.clone(), unlink.clone());
+        tokio::spawn(async move { rpc.run(&ready, &unlink).await })
+    };
+    tracing::info!(listen = %listener.local_addr()?, "serving");
+    let ingress = Arc::new(Ingress::new(rpc, router, config.access, config.limits, ready));
+    server::serve(listener, ingress, shutdown).await;
+    unlink.cancel();
+    let _ = tokio::time::timeout(UNLINK_TIMEOUT, link).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Raises the soft limit of open descriptors to what the connections need: shells commonly set 1024.
+fn allow_descriptors(connections: u64) {
+    let wanted = connections + DESCRIPTORS_OF_OURS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let allowed = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(allowed), maximum: limit.maximum });
+    if allowed < wanted || raised.is_err() {
+        tracing::warn!(
+            wanted,
+            allowed,
+            "the limit of open files is below ONSALE_CONNECTIONS_MAX; connections beyond it wait"
+        );
+    }
+}

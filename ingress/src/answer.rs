@@ -1,0 +1,229 @@
+//! Answers: the canonical envelope, and which HTTP status says what a code says.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
+use onsale_common::amqp::rpc::{CallError, RawReply};
+use onsale_common::contract::{Code, Rejection};
+use serde::Deserialize;
+
+/// A whole HTTP answer; bodies are built once and never streamed.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// The name of the header that every answer carries.
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a caller that was refused should wait: the backlog of a healthy system is gone by then.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a request was not done, with its error object as it goes to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The word that clients match on.
+    pub(crate) code: Code,
+    /// `{"code", "message", "details"}`, JSON.
+    pub(crate) error: Bytes,
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        let error = serde_json::to_vec(&rejection).expect("rejections have string keys only");
+        Self { code: rejection.code, error: error.into() }
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Rejection::of(code).into()
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused => Code::Overloaded.into(),
+            CallError::NoAnswer => Code::Timeout.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// Reads the code out of a worker's error object, and keeps the object as the worker wrote it.
+    fn from_worker(error: Bytes) -> Self {
+        #[derive(Deserialize)]
+        struct OnlyCode {
+            code: Code,
+        }
+        match serde_json::from_slice(&error) {
+            // Nothing was done: for an HTTP client that is the same as never having been taken in.
+            Ok(OnlyCode { code: Code::DeadlineExceeded }) => Code::Overloaded.into(),
+            Ok(OnlyCode { code }) => Self { code, error },
+            Err(fault) => {
+                tracing::error!(%fault, "a worker's error is not what the contract says");
+                Code::Internal.into()
+            }
+        }
+    }
+}
+
+/// The data of a reply, or why there is none.
+///
+/// # Errors
+/// What the worker rejected, or that there was no reply.
+pub(crate) fn outcome(reply: Result<RawReply, CallError>) -> Result<Bytes, Failure> {
+    match reply? {
+        RawReply { ok: true, json } => Ok(json),
+        RawReply { ok: false, json } => Err(Failure::from_worker(json)),
+    }
+}
+
+/// Success in the canonical envelope; 204 has no body.
+pub(crate) fn done(status: StatusCode, data: &[u8]) -> Answer {
+    if status == StatusCode::NO_CONTENT {
+        return empty(status);
+    }
+    json(status, envelope(br#"{"success":true,"data":"#, data))
+}
+
+/// Failure in the canonical envelope.
+pub(crate) fn failed(failure: &Failure) -> Answer {
+    with_headers_of(failure.code, json(status_of(failure.code), failed_body(failure)))
+}
+
+/// The body of [`failed`].
+pub(crate) fn failed_body(failure: &Failure) -> Bytes {
+    envelope(br#"{"success":false,"error":"#, &failure.error)
+}
+
+fn envelope(prefix: &[u8], value: &[u8]) -> Bytes {
+    let mut body = Vec::with_capacity(prefix.len() + value.len() + 1);
+    body.extend_from_slice(prefix);
+    body.extend_from_slice(value);
+    body.push(b'}');
+    body.into()
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = status;
+    answer
+}
+
+/// An answer with a JSON body. It is never cached: tokens, balances and seats are for one caller, now.
+pub(crate) fn json(status: StatusCode, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Adds the headers that a status owes its client: when to come again, or how to say who one is (RFC 9110, 11.6.1).
+pub(crate) fn with_headers_of(code: Code, mut answer: Answer) -> Answer {
+    match answer.status() {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            answer.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+        }
+        StatusCode::UNAUTHORIZED => {
+            let login = matches!(code, Code::LoginRequired | Code::LoginFailed);
+            let scheme = HeaderValue::from_static(if login { "Bearer" } else { "Queue-Token" });
+            answer.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        _ => {}
+    }
+    answer
+}
+
+/// The HTTP status of a code.
+pub(crate) const fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidRequest | Code::InvalidAmount | Code::AmountMismatch => StatusCode::BAD_REQUEST,
+        Code::TokenMissing
+        | Code::TokenInvalid
+        | Code::TokenExpired
+        | Code::TokenNotActive
+        | Code::LoginRequired
+        | Code::LoginFailed => StatusCode::UNAUTHORIZED,
+        Code::InsufficientBalance => StatusCode::PAYMENT_REQUIRED,
+        Code::Forbidden | Code::WrongSchedule => StatusCode::FORBIDDEN,
+        Code::UserNotFound
+        | Code::ConcertNotFound
+        | Code::ScheduleNotFound
+        | Code::SeatNotFound
+        | Code::ReservationNotFound
+        | Code::PaymentNotFound
+        | Code::TokenNotFound
+        | Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Code::TokenExists
+        | Code::SeatTaken
+        | Code::AlreadyPaid
+        | Code::ReservationExpired
+        | Code::ReservationCancelled
+        | Code::UsernameTaken
+        | Code::EmailTaken
+        | Code::IdempotencyInProgress => StatusCode::CONFLICT,
+        Code::SeatLimitExceeded | Code::BookingClosed | Code::NotPayable | Code::IdempotencyKeyReused => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Code::Overloaded | Code::Unroutable | Code::DeadlineExceeded => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body(answer: Answer) -> Value {
+        let collected = futures_util::FutureExt::now_or_never(answer.into_body().collect());
+        serde_json::from_slice(&collected.unwrap().unwrap().to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn success_passes_the_data_through() {
+        let answer = done(StatusCode::CREATED, br#"{"b":1,"a":[]}"#);
+        assert_eq!(answer.status(), 201);
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(body(answer), json!({"success": true, "data": {"b": 1, "a": []}}));
+        assert!(!done(StatusCode::NO_CONTENT, b"{}").headers().contains_key(CONTENT_TYPE));
+    }
+
+    #[test]
+    fn every_code_is_an_error_with_its_envelope_and_headers() {
+        for code in Code::ALL {
+            let answer = failed(&Failure::from(*code));
+            let status = answer.status();
+            assert!(status.is_client_error() || status.is_server_error(), "{code:?}");
+            assert_eq!(matches!(status.as_u16(), 429 | 503), answer.headers().contains_key(RETRY_AFTER), "{code:?}");
+            assert_eq!(status == 401, answer.headers().contains_key(WWW_AUTHENTICATE), "{code:?}");
+            let body = body(answer);
+            assert_eq!(body["success"], false);
+            assert_eq!(body["error"]["code"], code.as_str());
+            assert!(body["error"]["details"].is_object(), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_workers_error_keeps_its_words_and_decides_the_status() {
+        let error = Bytes::from_static(br#"{"code":"SEAT_TAKEN","message":"m","details":{"seatIds":[1]}}"#);
+        let failure = outcome(Ok(RawReply { ok: false, json: error.clone() })).unwrap_err();
+        assert_eq!(failure, Failure { code: Code::SeatTaken, error });
+        let late = RawReply { ok: false, json: br#"{"code":"DEADLINE_EXCEEDED","message":"m"}"#.as_slice().into() };
+        assert_eq!(outcome(Ok(late)).unwrap_err().code, Code::Overloaded);
+        let odd = RawReply { ok: false, json: br#"{"code":"FROM_THE_FUTURE"}"#.as_slice().into() };
+        assert_eq!(outcome(Ok(odd)).unwrap_err().code, Code::Internal);
+        assert_eq!(outcome(Err(CallError::Refused)).unwrap_err().code, Code::Overloaded);
+        assert_eq!(outcome(Err(CallError::NoAnswer)).unwrap_err().code, Code::Timeout);
+    }
+}

@@ -1,0 +1,122 @@
+//! The way of one request: find its endpoint, admit its caller, read it, ask the workers, answer.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONNECTION, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+use matchit::Params;
+use onsale_common::amqp::rpc::RpcClient;
+use onsale_common::contract::{Code, Envelope};
+use onsale_common::ops::Readiness;
+use onsale_common::time::Time;
+use uuid::Uuid;
+
+use crate::answer::{self, Answer, Failure, REQUEST_ID};
+use crate::body::Upload;
+use crate::caller::{self, Access, Demand};
+use crate::config::Limits;
+use crate::endpoint::{Ask, Endpoint};
+use crate::health;
+use crate::meter::Level;
+use crate::router::{Found, Router};
+
+/// What every request is served with.
+pub(crate) struct Ingress {
+    rpc: RpcClient,
+    router: Router,
+    access: Access,
+    limits: Limits,
+    ready: Readiness,
+    in_flight: Level,
+}
+
+impl Ingress {
+    /// An ingress that asks through `rpc`.
+    pub(crate) fn new(rpc: RpcClient, router: Router, access: Access, limits: Limits, ready: Readiness) -> Self {
+        Self { rpc, router, access, limits, ready, in_flight: Level::of_requests() }
+    }
+
+    /// The bounds that connections keep too.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Answers one request, whatever it is.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        if let Some(answer) = health::answer(request.method(), request.uri().path(), &self.ready) {
+            return answer;
+        }
+        let started = Instant::now();
+        let _counted = self.in_flight.one();
+        let id = Uuid::now_v7();
+        let (parts, body) = request.into_parts();
+        let mut upload = Upload::new(body);
+        let (dialect, found) = self.router.find(&parts.method, parts.uri.path());
+        let (meter, mut answer) = match found {
+            Found::Route(route, params) => {
+                let work = self.work(id, &route.endpoint, params, &parts, &mut upload);
+                // A panic is a bug; it must not take the other requests of its connection with it.
+                let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+                    tracing::error!(route = route.meter.route(), "a request panicked");
+                    Err(Code::Internal.into())
+                });
+                let answer = match outcome {
+                    Ok(data) => (dialect.done)(route.endpoint.status, &data),
+                    Err(failure) => (dialect.failed)(&failure),
+                };
+                (&route.meter, answer)
+            }
+            Found::OtherMethods(allow) => {
+                let mut answer = match parts.method {
+                    Method::OPTIONS => answer::empty(StatusCode::NO_CONTENT),
+                    _ => (dialect.failed)(&Code::MethodNotAllowed.into()),
+                };
+                answer.headers_mut().insert(ALLOW, allow.clone());
+                (self.router.unrouted(), answer)
+            }
+            Found::Nothing => (self.router.unrouted(), (dialect.failed)(&Code::NotFound.into())),
+        };
+        answer.headers_mut().insert(&REQUEST_ID, caller::request_id(&parts.headers, id));
+        if upload.finish() {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let took = started.elapsed();
+        meter.record(answer.status(), took);
+        // The route's template and never the path: a path may hold a queue token.
+        tracing::debug!(%id, method = %parts.method, route = meter.route(), status = answer.status().as_u16(), ?took);
+        answer
+    }
+
+    /// Turns a request into its command, and gives the data of the reply.
+    async fn work(
+        &self,
+        id: Uuid,
+        endpoint: &Endpoint,
+        params: Params<'_, '_>,
+        parts: &Parts,
+        upload: &mut Upload,
+    ) -> Result<Bytes, Failure> {
+        let caller = self.access.check(endpoint.demand, &parts.headers)?;
+        let body = if endpoint.verb.has_body() {
+            let max_bytes = match endpoint.demand {
+                Demand::AdminKey => self.limits.admin_body_max_bytes,
+                _ => self.limits.body_max_bytes,
+            };
+            Some(upload.read(&parts.headers, max_bytes, self.limits.body_timeout).await?)
+        } else {
+            None
+        };
+        let mut ask = Ask::new(caller, params, parts.uri.query().unwrap_or_default(), body.as_deref())?;
+        let command = (endpoint.command)(&mut ask)?;
+        ask.query.finish()?;
+        let idempotency_key = if endpoint.keyed { caller::idempotency_key(&parts.headers)? } else { None };
+        let deadline = Time::now().plus(self.limits.reply_timeout);
+        let envelope = Envelope { id, deadline, token: ask.caller.token, idempotency_key, command };
+        answer::outcome(self.rpc.call(&envelope).await)
+    }
+}

@@ -1,0 +1,241 @@
+//! A client's socket, between TCP and hyper. It sees two things that hyper does not tell: how long a connection has been
+//! quiet, and that hyper refuses by itself what it cannot read, which it does without a body.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use onsale_common::contract::{Code, Rejection};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+use crate::answer;
+
+/// Nothing is asked, or an answer is on its way out.
+const IDLE: u8 = 0;
+/// The first bytes of a request are here, its headers not all.
+const HEAD: u8 = 1;
+/// A request is worked on; its own timeouts bound it.
+const BUSY: u8 = 2;
+
+/// What is read and thrown away after a refusal, so that the client gets to read it before the socket is reset.
+const LINGER_MAX_BYTES: usize = 1 << 20;
+
+/// How long a connection has been quiet, and in which phase. Counted in ticks of a watchdog, one per connection, so that
+/// a request sets no timer: hyper's own header timeout costs one each, and treats a kept-alive connection as a slow one.
+#[derive(Default)]
+pub(crate) struct Pulse {
+    phase: AtomicU8,
+    quiet_ticks: AtomicU32,
+}
+
+impl Pulse {
+    /// Says that a request is worked on, until the guard is dropped.
+    pub(crate) fn busy(self: Arc<Self>) -> Busy {
+        self.enter(BUSY);
+        Busy(self)
+    }
+
+    /// Counts a tick; true when the connection has been quiet for longer than its phase allows.
+    pub(crate) fn tick(&self, tick: Duration, header_timeout: Duration, idle_timeout: Duration) -> bool {
+        let quiet = tick * self.quiet_ticks.fetch_add(1, Ordering::Relaxed);
+        match self.phase.load(Ordering::Relaxed) {
+            HEAD => quiet > header_timeout,
+            IDLE => quiet > idle_timeout,
+            _ => false,
+        }
+    }
+
+    fn enter(&self, phase: u8) {
+        self.phase.store(phase, Ordering::Relaxed);
+        self.quiet_ticks.store(0, Ordering::Relaxed);
+    }
+
+    fn has_read(&self) {
+        if self.phase.load(Ordering::Relaxed) == IDLE {
+            self.enter(HEAD);
+        }
+    }
+
+    fn has_written(&self) {
+        if self.phase.load(Ordering::Relaxed) == IDLE {
+            self.quiet_ticks.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A request that is worked on.
+pub(crate) struct Busy(Arc<Pulse>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.enter(IDLE);
+    }
+}
+
+/// A client's socket.
+pub(crate) struct Wire {
+    socket: TcpStream,
+    pulse: Arc<Pulse>,
+    refusal: Option<Refusal>,
+    linger_bytes: usize,
+}
+
+/// Our words in the place of hyper's.
+struct Refusal {
+    /// What is still to be written.
+    rest: Bytes,
+    /// How many bytes of hyper's this stands for.
+    stands_for: usize,
+}
+
+impl Wire {
+    /// A socket whose traffic shows in `pulse`.
+    pub(crate) fn new(socket: TcpStream, pulse: Arc<Pulse>) -> Self {
+        Self { socket, pulse, refusal: None, linger_bytes: 0 }
+    }
+
+    fn poll_refuse(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(refusal) = &mut self.refusal else { return Poll::Ready(Ok(0)) };
+        while refusal.rest.has_remaining() {
+            let written = ready!(Pin::new(&mut self.socket).poll_write(cx, &refusal.rest))?;
+            refusal.rest.advance(written);
+        }
+        let stands_for = refusal.stands_for;
+        self.refusal = None;
+        self.linger_bytes = LINGER_MAX_BYTES;
+        Poll::Ready(Ok(stands_for))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.pulse.has_read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.refusal.is_none() {
+            self.refusal = refusal(buf);
+        }
+        if self.refusal.is_some() {
+            return self.poll_refuse(cx);
+        }
+        let written = ready!(Pin::new(&mut self.socket).poll_write(cx, buf))?;
+        self.pulse.has_written();
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(first) = bufs.first()
+            && (self.refusal.is_some() || is_refusal(first))
+        {
+            return self.poll_write(cx, first);
+        }
+        let written = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs))?;
+        self.pulse.has_written();
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        let mut space = [0; 4096];
+        // Bounded in time by the watchdog: what is read here counts as headers that do not end.
+        while self.linger_bytes > 0 {
+            let mut buf = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf))?;
+            let read = buf.filled().len();
+            self.linger_bytes = if read == 0 { 0 } else { self.linger_bytes.saturating_sub(read) };
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Whether these bytes are hyper's refusal: an answer of ours has a request id, and a body never begins like this.
+fn is_refusal(written: &[u8]) -> bool {
+    let name = answer::REQUEST_ID.as_str().as_bytes();
+    written.starts_with(b"HTTP/1.")
+        && written.get(9) == Some(&b'4')
+        && !written.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name))
+}
+
+fn refusal(written: &[u8]) -> Option<Refusal> {
+    if !is_refusal(written) {
+        return None;
+    }
+    let rejection = match &written[9..12] {
+        b"431" | b"414" => Rejection::of(Code::HeadersTooLarge),
+        _ => Rejection::saying(Code::InvalidRequest, "This is not an HTTP/1.1 request."),
+    };
+    Some(Refusal { rest: whole_answer(rejection), stands_for: written.len() })
+}
+
+/// A whole answer as it goes over the wire, after which the connection ends.
+fn whole_answer(rejection: Rejection) -> Bytes {
+    let status = answer::status_of(rejection.code);
+    let body = answer::failed_body(&rejection.into());
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{}: {}\r\nconnection: close\r\n\r\n",
+        body.len(),
+        answer::REQUEST_ID.as_str(),
+        Uuid::now_v7(),
+    );
+    [head.as_bytes(), &body].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hypers_own_refusals_are_worded_anew() {
+        assert!(is_refusal(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"));
+        assert!(!is_refusal(b"HTTP/1.1 404 Not Found\r\nX-Request-Id: 1\r\n\r\n"));
+        assert!(!is_refusal(b"HTTP/1.1 200 OK\r\n\r\n"));
+        assert!(!is_refusal(b"{\"success\":true}"));
+        assert!(!is_refusal(b""));
+    }
+
+    #[test]
+    fn a_connection_may_be_quiet_as_long_as_its_phase_allows() {
+        let pulse = Arc::new(Pulse::default());
+        let second = Duration::from_secs(1);
+        let quiet = |pulse: &Pulse, ticks: u32| (0..ticks).any(|_| pulse.tick(second, second * 5, second * 60));
+        assert!(!quiet(&pulse, 61));
+        assert!(quiet(&pulse, 1), "idle for over a minute");
+        pulse.has_written();
+        assert!(!quiet(&pulse, 61), "the answer goes on");
+        pulse.enter(IDLE);
+        pulse.has_read();
+        assert!(!quiet(&pulse, 4));
+        pulse.has_read();
+        assert!(quiet(&pulse, 3), "a trickle of headers is not a sign of life");
+        let busy = pulse.clone().busy();
+        assert!(!quiet(&pulse, 1000));
+        drop(busy);
+        assert!(!quiet(&pulse, 61));
+    }
+}
