@@ -1,5 +1,6 @@
 //! What an HTTP dialect is made of: a table of endpoints, each of which turns its requests into one command.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -67,6 +68,9 @@ impl Verb {
     }
 }
 
+/// How an endpoint makes its command.
+type Make = fn(&mut Ask<'_>) -> Result<Command, Rejection>;
+
 /// One row of a dialect's table.
 #[derive(Clone, Copy)]
 pub(crate) struct Endpoint {
@@ -77,15 +81,12 @@ pub(crate) struct Endpoint {
     /// Who may ask.
     pub(crate) demand: Demand,
     /// Makes the command.
-    pub(crate) command: fn(&mut Ask<'_>) -> Result<Command, Rejection>,
+    pub(crate) command: Make,
     /// The status of a success.
     pub(crate) status: StatusCode,
     /// Whether `Idempotency-Key` means something here.
     pub(crate) keyed: bool,
 }
-
-/// How an endpoint makes its command.
-type Make = fn(&mut Ask<'_>) -> Result<Command, Rejection>;
 
 impl Endpoint {
     /// A read.
@@ -190,7 +191,7 @@ impl<'r> Ask<'r> {
     }
 
     /// The text of a path parameter. One that is not UTF-8 parses as nothing.
-    fn param(&self, name: &str) -> std::borrow::Cow<'r, str> {
+    fn param(&self, name: &str) -> Cow<'r, str> {
         let raw = self.params.get(name).unwrap_or_default();
         percent_decode_str(raw).decode_utf8().unwrap_or_default()
     }
@@ -227,4 +228,47 @@ fn object(body: &[u8]) -> Result<&str, Rejection> {
         return Err(Rejection::invalid_field("body", "must be a JSON object"));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use onsale_common::contract::account::ChargeBalance;
+    use onsale_common::ids::{MAX_ID, UserId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Asks with a path of one segment.
+    fn with_path<T>(segment: &str, body: &str, look: impl FnOnce(&Ask<'_>) -> T) -> Option<T> {
+        let mut router = matchit::Router::new();
+        router.insert("/{userId}", ()).unwrap();
+        let path = format!("/{segment}");
+        let params = router.at(&path).ok()?.params;
+        let ask = Ask::new(Caller::default(), params, "", Some(body.as_bytes())).unwrap();
+        Some(look(&ask))
+    }
+
+    proptest! {
+        #[test]
+        fn ids_of_the_path_are_read_or_named(segment in "[^/]{0,24}") {
+            if let Some(Err(rejection)) = with_path(&segment, "{}", |ask| ask.id::<UserId>("userId")) {
+                prop_assert!(rejection.details["fields"]["userId"].is_string());
+            }
+        }
+
+        #[test]
+        fn ids_in_range_are_read(id in 1..=MAX_ID, amount in 1..i64::MAX) {
+            prop_assert_eq!(with_path(&id.to_string(), "{}", |ask| ask.id("userId")), Some(Ok(UserId::new(id))));
+            let body = format!(" {{ \"amount\": {amount} }} ");
+            let data = with_path("1", &body, |ask| ask.body_with::<ChargeBalance>("userId", id)).unwrap().unwrap();
+            prop_assert_eq!((data.user_id.get(), data.amount.positive()), (id, Some(amount)));
+        }
+
+        #[test]
+        fn no_body_panics(body in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(text) = object(&body) {
+                let _ = with_path("1", text, |ask| ask.body_with::<ChargeBalance>("userId", 1));
+            }
+        }
+    }
 }

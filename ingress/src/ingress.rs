@@ -88,7 +88,7 @@ impl Ingress {
         let took = started.elapsed();
         meter.record(answer.status(), took);
         // The route's template and never the path: a path may hold a queue token.
-        tracing::debug!(%id, method = %parts.method, route = meter.route(), status = answer.status().as_u16(), ?took);
+        tracing::debug!(%id, method = %parts.method, route = meter.route(), status = answer.status().as_u16(), ?took, "answered");
         answer
     }
 
