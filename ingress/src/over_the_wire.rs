@@ -44,6 +44,10 @@ impl Heard {
 
 impl Served {
     fn start(settings: &'static [(&str, &str)]) -> Self {
+        Self::speaking(DIALECTS, settings)
+    }
+
+    fn speaking(dialects: &'static [&'static Dialect], settings: &'static [(&str, &str)]) -> Self {
         let env = Env::from_lookup(|name| match name {
             "ONSALE_AMQP_URL" => Some("amqp://nobody".to_owned()),
             "ONSALE_HTTP_LISTEN" => Some("127.0.0.1:0".to_owned()),
@@ -52,7 +56,7 @@ impl Served {
         let (config, _) = Config::from_env(env).unwrap();
         let listener = server::listen(config.listen).unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new(DIALECTS).unwrap();
+        let router = Router::new(dialects).unwrap();
         let rpc = RpcClient::new(config.rpc);
         let ingress = Ingress::new(rpc, router, config.access, config.limits, Readiness::default());
         let shutdown = CancellationToken::new();
@@ -326,4 +330,23 @@ async fn connections_beyond_the_bound_wait_their_turn() {
     assert!(tokio::time::timeout(Duration::from_millis(200), second.readable()).await.is_err());
     drop(first);
     assert_eq!(hear(&mut second).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_and_the_connection_goes_on() {
+    static PANICKY: Dialect = Dialect {
+        mount: "/panicky",
+        groups: &[&[endpoint::Endpoint::get("/now", caller::Demand::Nothing, |_| panic!("a bug"))]],
+        done: answer::done,
+        failed: answer::failed,
+    };
+    static SPOKEN: &[&Dialect] = &[&PANICKY];
+    let served = Served::speaking(SPOKEN, &[]);
+    let mut socket = served.connect().await;
+    for _ in 0..2 {
+        socket.write_all(b"GET /panicky/now HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+        let heard = hear(&mut socket).await;
+        heard.is(500, "INTERNAL");
+        assert!(!heard.body.contains("a bug"));
+    }
 }
