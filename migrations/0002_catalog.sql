@@ -31,6 +31,8 @@ CREATE INDEX schedules_of_concert ON schedules (concert_id, performance_date);
 CREATE TABLE rooms (
     schedule_id    bigint PRIMARY KEY,
     capacity       integer CHECK (capacity >= 0),
+    -- Lowering the capacity sends nobody away: until then there may be more users than it.
+    capacity_changed_at timestamptz NOT NULL DEFAULT now(),
     paused         boolean          NOT NULL DEFAULT false,
     drained_weight double precision NOT NULL DEFAULT 0,
     drained_at     timestamptz      NOT NULL DEFAULT now()

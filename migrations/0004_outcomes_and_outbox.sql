@@ -34,3 +34,10 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
 CREATE INDEX outbox_age ON outbox USING brin (created_at);
+
+-- Work of cron that one process at a time does: whoever holds the slot, until its lease ends.
+CREATE TABLE cron_slots (
+    job    text PRIMARY KEY,
+    holder uuid        NOT NULL,
+    until  timestamptz NOT NULL
+);

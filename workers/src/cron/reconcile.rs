@@ -1,0 +1,100 @@
+//! Reconciles the waiting rooms in Redis with Postgres: a room that was emptied is built again; one that differs at two
+//! looks in a row, which the traffic between two writes does not explain, is mended token by token.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use onsale_common::contract::admission::TokenStatus;
+use onsale_common::ids::{QueueToken, ScheduleId};
+
+use super::Crew;
+use crate::failure::Failure;
+use crate::lanes::rooms;
+use crate::redis::rooms::RoomChange;
+use crate::store;
+
+/// The job, with the rooms that differed at its last look.
+pub(super) struct Reconciler {
+    crew: Crew,
+    differed: Mutex<HashSet<ScheduleId>>,
+}
+
+impl Reconciler {
+    pub(super) fn new(crew: Crew) -> Self {
+        Self { crew, differed: Mutex::default() }
+    }
+
+    /// Looks at every room that anybody is in; returns how many were built or mended.
+    pub(super) async fn run(self: Arc<Self>) -> Result<u64, Failure> {
+        if !self.crew.claim("reconcile").await? {
+            return Ok(0);
+        }
+        let (pool, redis) = (&self.crew.servers.pool, &self.crew.servers.redis);
+        let mut db = pool.acquire().await?;
+        let schedules = store::rooms::occupied(&mut db).await?;
+        let Some(glances) = redis.glance(&schedules).await else { return Ok(0) };
+        let ids: Vec<i64> = schedules.iter().map(|schedule| schedule.get()).collect();
+        let counts = store::rooms::counts(&mut db, &ids).await?;
+        let before = std::mem::take(&mut *self.differed.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut differ = HashSet::new();
+        let mut repaired = 0;
+        for (schedule, waiting, active) in counts {
+            let glance = glances[&schedule];
+            if !glance.built {
+                rooms::build(&mut db, redis, schedule).await?;
+                repaired += 1;
+            } else if (glance.waiting, glance.active) != (waiting, active) {
+                if before.contains(&schedule) {
+                    drop(db);
+                    repaired += self.mend(schedule).await?;
+                    db = pool.acquire().await?;
+                } else {
+                    differ.insert(schedule);
+                }
+            }
+        }
+        *self.differed.lock().unwrap_or_else(PoisonError::into_inner) = differ;
+        Ok(repaired)
+    }
+
+    /// Mends the tokens of a room that Redis and Postgres disagree on, as Postgres has them now.
+    async fn mend(&self, schedule: ScheduleId) -> Result<u64, Failure> {
+        let mut db = self.crew.servers.pool.acquire().await?;
+        let Some((waiting, active)) = self.crew.servers.redis.members(schedule).await else { return Ok(0) };
+        let contents = store::rooms::contents(&mut db, schedule).await?;
+        let there: HashMap<QueueToken, bool> = waiting
+            .into_iter()
+            .map(|token| (token, false))
+            .chain(active.into_iter().map(|token| (token, true)))
+            .collect();
+        let here: HashMap<QueueToken, bool> = contents
+            .waiting
+            .iter()
+            .map(|(token, _)| (*token, false))
+            .chain(contents.active.iter().map(|(token, _)| (*token, true)))
+            .collect();
+        let differ = |a: &HashMap<QueueToken, bool>, b: &HashMap<QueueToken, bool>| -> Vec<QueueToken> {
+            a.iter().filter(|(token, active)| b.get(*token) != Some(*active)).map(|(token, _)| *token).collect()
+        };
+        let mut suspects = differ(&there, &here);
+        suspects.extend(differ(&here, &there));
+        suspects.sort_unstable();
+        suspects.dedup();
+        // Read again: most of what differed was on its way.
+        let uuids: Vec<_> = suspects.iter().map(|token| token.uuid()).collect();
+        let now: HashMap<QueueToken, RoomChange> = store::tokens::read(&mut db, &uuids)
+            .await?
+            .into_iter()
+            .map(|token| match token.status {
+                TokenStatus::Waiting => (token.token, RoomChange::Waits(token.token, token.ordinal)),
+                TokenStatus::Active => (token.token, RoomChange::Active(token.token, token.ends_at())),
+                _ => (token.token, RoomChange::Gone(token.token)),
+            })
+            .collect();
+        let changes: Vec<RoomChange> =
+            suspects.iter().map(|token| now.get(token).copied().unwrap_or(RoomChange::Gone(*token))).collect();
+        tracing::info!(%schedule, tokens = changes.len(), "mending a waiting room in redis");
+        self.crew.servers.redis.change_rooms(&changes).await;
+        Ok(1)
+    }
+}

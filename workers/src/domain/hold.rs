@@ -1,0 +1,238 @@
+//! Holds: who may hold which seats, and what releasing gives back.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use onsale_common::contract::catalog::SeatStatus;
+use onsale_common::contract::reservation::{HoldSeats, ReservationStatus};
+use onsale_common::contract::{Code, Rejection};
+use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
+use onsale_common::money::Money;
+use onsale_common::time::Time;
+use uuid::Uuid;
+
+use super::token::{Need, Token};
+
+/// A seat as it is stored.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Its id.
+    pub id: SeatId,
+    /// Its number within the schedule.
+    pub number: i32,
+    /// What it costs.
+    pub price: Money,
+    /// Its status when it was last written.
+    pub status: SeatStatus,
+    /// The reservation that holds or owns it.
+    pub reservation: Option<ReservationId>,
+    /// When its hold ends.
+    pub held_until: Option<Time>,
+}
+
+impl Seat {
+    /// Its status now: a hold past its end is over, whether or not anybody wrote that down.
+    pub fn status_at(&self, now: Time) -> SeatStatus {
+        match (self.status, self.held_until) {
+            (SeatStatus::Held, Some(until)) if until <= now => SeatStatus::Available,
+            (status, _) => status,
+        }
+    }
+}
+
+/// What holding needs to know of a schedule.
+#[derive(Debug, Clone)]
+pub struct SaleWindow {
+    /// When holds begin.
+    pub booking_open_at: Time,
+    /// When holds end.
+    pub booking_close_at: Time,
+    /// Whether the organiser has paused the sale.
+    pub paused: bool,
+    /// Seats one user may have.
+    pub seats_per_user: u32,
+}
+
+impl SaleWindow {
+    fn demand_open(&self, now: Time) -> Result<(), Rejection> {
+        let closed = |why: String| Err(Rejection::saying(Code::BookingClosed, why));
+        if now < self.booking_open_at {
+            closed(format!("Booking opens at {}.", self.booking_open_at))
+        } else if now >= self.booking_close_at {
+            closed(format!("Booking closed at {}.", self.booking_close_at))
+        } else if self.paused {
+            closed("The organiser has paused the sale.".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A reservation as it is stored.
+#[derive(Debug, Clone)]
+pub struct Reservation {
+    /// Its id.
+    pub id: ReservationId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The token that it was made with.
+    pub token: QueueToken,
+    /// The command that made it, which owns the locks on its seats.
+    pub command: Uuid,
+    /// Its seats, as they were asked for.
+    pub seats: Vec<SeatId>,
+    /// What it costs.
+    pub total_amount: Money,
+    /// Its status when it was last written.
+    pub status: ReservationStatus,
+    /// When the seats were held.
+    pub reserved_at: Time,
+    /// When the hold runs out.
+    pub expires_at: Time,
+}
+
+impl Reservation {
+    /// Its status now.
+    pub fn status_at(&self, now: Time) -> ReservationStatus {
+        match self.status {
+            ReservationStatus::Reserved if self.expires_at <= now => ReservationStatus::Expired,
+            status => status,
+        }
+    }
+
+    /// Whether a token may see it: of its user, and of its schedule.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` or `WRONG_SCHEDULE`.
+    pub fn demand_owner(&self, caller: &Token) -> Result<(), Rejection> {
+        caller.demand_user(self.user)?;
+        caller.demand_schedule(self.id.schedule())
+    }
+}
+
+/// The rows that a batch of holds and releases decides over. Every decision changes them, so that the next command of
+/// the batch sees what the one before it did.
+#[derive(Debug, Default)]
+pub struct Sale {
+    /// The schedules, by id.
+    pub schedules: HashMap<ScheduleId, SaleWindow>,
+    /// The seats, by id.
+    pub seats: HashMap<SeatId, Seat>,
+    /// The reservations to be released, by id.
+    pub reservations: HashMap<ReservationId, Reservation>,
+    /// How many seats users hold or own, by schedule.
+    pub seats_of_users: HashMap<(UserId, ScheduleId), u32>,
+}
+
+/// What becomes of a request to release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// These seats are free again.
+    Freed(Vec<SeatId>),
+    /// It was released before.
+    Already,
+}
+
+impl Sale {
+    /// Holds seats, all or none.
+    ///
+    /// # Errors
+    /// The rejection, in this order: the token, its user, the schedule, its window, the seats, the limit, who was first.
+    pub fn hold(
+        &mut self,
+        command: &HoldSeats,
+        command_id: Uuid,
+        caller: &Token,
+        id: ReservationId,
+        now: Time,
+        hold_ttl: Duration,
+    ) -> Result<Reservation, Rejection> {
+        caller.demand(Need::Active, now)?;
+        caller.demand_user(command.user_id)?;
+        let schedule = command.schedule_id;
+        let window = self.schedules.get(&schedule).ok_or(Code::ScheduleNotFound)?;
+        caller.demand_schedule(schedule)?;
+        window.demand_open(now)?;
+        let asked = command.seat_ids.as_slice();
+        self.demand_seats_exist(schedule, asked)?;
+        let owner = (command.user_id, schedule);
+        let had = self.seats_of_users.get(&owner).copied().unwrap_or(0);
+        let has = had.saturating_add(u32::try_from(asked.len()).unwrap_or(u32::MAX));
+        if has > window.seats_per_user {
+            return Err(Rejection::of(Code::SeatLimitExceeded).with("limit", window.seats_per_user).with("seatsAlready", had));
+        }
+        let taken: Vec<i64> = asked
+            .iter()
+            .filter(|seat| self.seats[seat].status_at(now) != SeatStatus::Available)
+            .map(|seat| seat.get())
+            .collect();
+        if !taken.is_empty() {
+            return Err(seat_taken(taken));
+        }
+        let expires_at = now.plus(hold_ttl);
+        let mut total_amount = 0;
+        for seat in asked {
+            let seat = self.seats.get_mut(seat).expect("every seat asked for exists");
+            seat.status = SeatStatus::Held;
+            seat.reservation = Some(id);
+            seat.held_until = Some(expires_at);
+            total_amount += seat.price;
+        }
+        self.seats_of_users.insert(owner, has);
+        let reservation = Reservation {
+            id,
+            user: command.user_id,
+            token: caller.token,
+            command: command_id,
+            seats: asked.to_vec(),
+            total_amount,
+            status: ReservationStatus::Reserved,
+            reserved_at: now,
+            expires_at,
+        };
+        Ok(reservation)
+    }
+
+    fn demand_seats_exist(&self, schedule: ScheduleId, asked: &[SeatId]) -> Result<(), Rejection> {
+        let unknown: Vec<i64> = asked
+            .iter()
+            .filter(|seat| seat.schedule() != schedule || !self.seats.contains_key(seat))
+            .map(|seat| seat.get())
+            .collect();
+        if unknown.is_empty() { Ok(()) } else { Err(Rejection::of(Code::SeatNotFound).with("seatIds", unknown)) }
+    }
+
+    /// Releases a hold. Asking again for what is released already is fine: the caller has what it wants.
+    ///
+    /// # Errors
+    /// `RESERVATION_NOT_FOUND`, `FORBIDDEN`, `WRONG_SCHEDULE`, `ALREADY_PAID`, or `RESERVATION_EXPIRED`.
+    pub fn release(&mut self, id: ReservationId, caller: &Token, now: Time) -> Result<Release, Rejection> {
+        caller.demand(Need::Live, now)?;
+        let reservation = self.reservations.get_mut(&id).ok_or(Code::ReservationNotFound)?;
+        reservation.demand_owner(caller)?;
+        match reservation.status_at(now) {
+            ReservationStatus::Paid => return Err(Code::AlreadyPaid.into()),
+            ReservationStatus::Expired => return Err(Code::ReservationExpired.into()),
+            ReservationStatus::Cancelled => return Ok(Release::Already),
+            ReservationStatus::Reserved => {}
+        }
+        reservation.status = ReservationStatus::Cancelled;
+        let mut freed = Vec::new();
+        for id in &reservation.seats {
+            if let Some(seat) = self.seats.get_mut(id).filter(|seat| seat.reservation == Some(reservation.id)) {
+                seat.status = SeatStatus::Available;
+                seat.reservation = None;
+                seat.held_until = None;
+                freed.push(seat.id);
+            }
+        }
+        let has = self.seats_of_users.entry((reservation.user, id.schedule())).or_default();
+        *has = has.saturating_sub(u32::try_from(reservation.seats.len()).unwrap_or(u32::MAX));
+        Ok(Release::Freed(freed))
+    }
+}
+
+/// The answer to whoever comes second.
+pub fn seat_taken(seats: Vec<i64>) -> Rejection {
+    Rejection::of(Code::SeatTaken).with("seatIds", seats)
+}

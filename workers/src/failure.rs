@@ -1,0 +1,62 @@
+//! Failures: what goes wrong on our side. A rejection is an answer; a failure is retried, isolated, or given up.
+
+use sqlx::error::DatabaseError;
+
+/// Why a batch could not be settled.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Postgres refused a statement, or could not be reached.
+    #[error("postgres: {0}")]
+    Postgres(#[from] sqlx::Error),
+    /// Another transaction came first with something that this one had counted on; the batch starts again and sees it.
+    #[error("another transaction was first: {0}")]
+    Overtaken(&'static str),
+    /// The operating system has no randomness.
+    #[error("no randomness: {0}")]
+    Randomness(String),
+}
+
+/// What to do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// It passes: the same batch again.
+    Retry,
+    /// A row of the batch is the cause: look for it in halves.
+    Isolate,
+}
+
+impl Failure {
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Overtaken(_) | Self::Randomness(_) => Remedy::Retry,
+            Self::Postgres(sqlx::Error::Database(error)) => remedy_for(error.as_ref()),
+            Self::Postgres(
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::BeginFailed,
+            ) => Remedy::Retry,
+            Self::Postgres(_) => Remedy::Isolate,
+        }
+    }
+
+    /// Whether a lock was not granted within `lock_timeout`.
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Postgres(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
+    }
+}
+
+/// By the class of the SQLSTATE (PostgreSQL documentation, appendix A).
+fn remedy_for(error: &dyn DatabaseError) -> Remedy {
+    let code = error.code().unwrap_or_default();
+    match code.get(..2).unwrap_or_default() {
+        // Connection, rollback of a transaction, resources, operator, system; 55P03 is a lock that was not granted.
+        "08" | "40" | "53" | "57" | "58" => Remedy::Retry,
+        _ if code == "55P03" => Remedy::Retry,
+        _ => Remedy::Isolate,
+    }
+}

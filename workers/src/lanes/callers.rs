@@ -1,0 +1,74 @@
+//! Who asks: the queue tokens of a batch's commands.
+
+use std::collections::HashMap;
+
+use onsale_common::contract::{Code, Envelope, Rejection};
+use onsale_common::ids::QueueToken;
+use onsale_common::time::Time;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::domain::token::{Need, Token};
+use crate::failure::Failure;
+use crate::store;
+
+/// The loaded tokens of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Callers(HashMap<QueueToken, Token>);
+
+impl Callers {
+    /// Reads the tokens of some commands.
+    pub(super) async fn read<'a>(
+        db: &mut PgConnection,
+        commands: impl Iterator<Item = &'a Envelope>,
+    ) -> Result<Self, Failure> {
+        let tokens = distinct(commands);
+        if tokens.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(Self::from(store::tokens::read(db, &tokens).await?))
+    }
+
+    /// Reads and locks the tokens of some commands: a token is its user's lock within its schedule.
+    pub(super) async fn lock<'a>(
+        db: &mut PgConnection,
+        commands: impl Iterator<Item = &'a Envelope>,
+    ) -> Result<Self, Failure> {
+        let tokens = distinct(commands);
+        if tokens.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(Self::from(store::tokens::lock(db, &tokens).await?))
+    }
+
+    /// The token that a command came with, in whatever state.
+    pub(super) fn of(&self, command: &Envelope) -> Result<&Token, Rejection> {
+        let token = command.token.ok_or(Code::TokenMissing)?;
+        self.0.get(&token).ok_or_else(|| Code::TokenInvalid.into())
+    }
+
+    /// The token that a command came with, if it is live.
+    pub(super) fn live(&self, command: &Envelope, now: Time) -> Result<&Token, Rejection> {
+        let token = self.of(command)?;
+        token.demand(Need::Live, now)?;
+        Ok(token)
+    }
+
+    /// The loaded tokens.
+    pub(super) fn get_mut(&mut self, token: QueueToken) -> Option<&mut Token> {
+        self.0.get_mut(&token)
+    }
+}
+
+impl From<Vec<Token>> for Callers {
+    fn from(tokens: Vec<Token>) -> Self {
+        Self(tokens.into_iter().map(|token| (token.token, token)).collect())
+    }
+}
+
+fn distinct<'a>(commands: impl Iterator<Item = &'a Envelope>) -> Vec<Uuid> {
+    let mut tokens: Vec<Uuid> = commands.filter_map(|command| command.token).map(QueueToken::uuid).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    tokens
+}

@@ -1,0 +1,303 @@
+//! The reservation lane: holds, releases, and reading reservations.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use onsale_common::contract::admission::TokenStatus;
+use onsale_common::contract::reservation::{GetReservation, ReservationStatus};
+use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
+use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
+use onsale_common::time::Time;
+use serde_json::json;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::batch::Batch;
+use super::callers::Callers;
+use super::views;
+use crate::config::Limits;
+use crate::domain::hold::{Release, Reservation, Sale, seat_taken};
+use crate::failure::Failure;
+use crate::redis::Redis;
+use crate::redis::rooms::RoomChange;
+use crate::redis::seats::{Asking, Verdict};
+use crate::runtime::LaneWorker;
+use crate::store;
+use crate::store::outbox::{EventKind, NewEvent};
+
+/// What the lane needs.
+pub struct ReservationLane {
+    /// The truth.
+    pub pool: PgPool,
+    /// Seat locks.
+    pub redis: Redis,
+    /// Lifetimes and limits.
+    pub limits: Limits,
+}
+
+impl LaneWorker for ReservationLane {
+    const LANE: Lane = Lane::Reservation;
+
+    async fn settle(self: Arc<Self>, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
+        let mut outcomes: Vec<Option<Outcome>> = self.turn_away_losers(&commands).await;
+        let rest = |outcomes: &[Option<Outcome>], effect: bool| -> Vec<usize> {
+            let wanted = |n: &usize| outcomes[*n].is_none() && commands[*n].command.name().has_effect() == effect;
+            (0..commands.len()).filter(wanted).collect()
+        };
+        for (effect, indices) in [(true, rest(&outcomes, true)), (false, rest(&outcomes, false))] {
+            if indices.is_empty() {
+                continue;
+            }
+            let some = indices.iter().map(|n| commands[*n].clone()).collect();
+            let settled = if effect { self.write(some).await? } else { self.read(some).await? };
+            for (n, outcome) in indices.into_iter().zip(settled) {
+                outcomes[n] = Some(outcome);
+            }
+        }
+        Ok(outcomes.into_iter().map(|outcome| outcome.expect("every command has an effect or not")).collect())
+    }
+}
+
+/// What a transaction changed, to be stored and then told to Redis.
+#[derive(Default)]
+struct Changes {
+    held: Vec<Reservation>,
+    cancelled: Vec<Reservation>,
+    freed: Vec<SeatId>,
+    rejected: Vec<(SeatId, Uuid)>,
+}
+
+impl ReservationLane {
+    /// Asks Redis who comes too late; the others, and everybody when Redis is away, go to Postgres.
+    async fn turn_away_losers(&self, commands: &[Arc<Envelope>]) -> Vec<Option<Outcome>> {
+        let mut outcomes = vec![None; commands.len()];
+        let (mut indices, mut asking) = (Vec::new(), Vec::new());
+        for (n, command) in commands.iter().enumerate() {
+            if let (Command::HoldSeats(hold), Some(token)) = (&command.command, command.token) {
+                indices.push(n);
+                asking.push(Asking { command: command.id, token, keyed: command.idempotency_key.is_some(), hold });
+            }
+        }
+        for (n, verdict) in indices.into_iter().zip(self.redis.lock_seats(&asking, Time::now()).await) {
+            if let Verdict::Lost(seats) = verdict {
+                outcomes[n] = Some(Outcome::rejected(&seat_taken(seats)));
+            }
+        }
+        outcomes
+    }
+
+    async fn write(&self, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
+        let mut batch = Batch::begin(&self.pool, commands).await?;
+        let open = batch.open();
+        let mut callers = Callers::lock(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
+        let proven = |command: &Envelope| match &command.command {
+            Command::HoldSeats(hold) => callers.of(command).ok().map(|token| token.user).filter(|user| *user == hold.user_id),
+            _ => None,
+        };
+        batch.replay_keys(proven).await?;
+        let open = batch.open();
+        let mut sale = self.load(&mut batch, &open).await?;
+        let changes = self.decide(&mut batch, &open, &callers, &mut sale).await?;
+        let alive = store_changes(&mut batch, &changes, &sale, &mut callers).await?;
+        let now = batch.now();
+        let outcomes = batch.commit().await?;
+        self.tell_redis(&changes, &alive, now).await;
+        Ok(outcomes)
+    }
+
+    /// Loads, in the global lock order, every row that the decisions look at.
+    async fn load(&self, batch: &mut Batch, open: &[(usize, Arc<Envelope>)]) -> Result<Sale, Failure> {
+        let (mut schedules, mut pairs, mut seats, mut reservations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (_, command) in open {
+            match &command.command {
+                Command::HoldSeats(hold) => {
+                    schedules.push(hold.schedule_id.get());
+                    pairs.push((hold.user_id, hold.schedule_id));
+                    seats.extend(hold.seat_ids.as_slice().iter().map(|seat| seat.get()));
+                }
+                Command::ReleaseReservation(release) => reservations.push(release.reservation_id.get()),
+                _ => {}
+            }
+        }
+        let now = batch.now();
+        let reservations = store::reservations::lock(batch.db(), &sorted(reservations)).await?;
+        seats.extend(reservations.iter().flat_map(|reservation| &reservation.seats).map(|seat| seat.get()));
+        let mut sale = Sale {
+            reservations: reservations.into_iter().map(|reservation| (reservation.id, reservation)).collect(),
+            ..Sale::default()
+        };
+        if !schedules.is_empty() {
+            let limit = self.limits.seats_per_user;
+            sale.schedules = store::reservations::sale_windows(batch.db(), &sorted(schedules), limit).await?.into_iter().collect();
+            sale.seats_of_users = store::reservations::seats_of_users(batch.db(), &sorted(pairs), now).await?.into_iter().collect();
+        }
+        sale.seats = views::by_id(store::seats::lock(batch.db(), &sorted(seats)).await?);
+        Ok(sale)
+    }
+
+    /// Decides the open commands one after another, in their order of arrival.
+    async fn decide(
+        &self,
+        batch: &mut Batch,
+        open: &[(usize, Arc<Envelope>)],
+        callers: &Callers,
+        sale: &mut Sale,
+    ) -> Result<Changes, Failure> {
+        let holds = open.iter().filter(|(_, command)| matches!(command.command, Command::HoldSeats(_))).count();
+        let mut numbers = store::reservations::draw_numbers(batch.db(), holds).await?.into_iter();
+        let now = batch.now();
+        let mut changes = Changes::default();
+        for (n, command) in open {
+            let result = match &command.command {
+                Command::HoldSeats(hold) => {
+                    let number = numbers.next().expect("a number was drawn for each hold");
+                    let id = ReservationId::new(hold.schedule_id.compose(number));
+                    let held = callers
+                        .of(command)
+                        .and_then(|caller| sale.hold(hold, command.id, caller, id, now, self.limits.hold_ttl));
+                    match held {
+                        Ok(reservation) => {
+                            let view = views::reservation(&reservation, &sale.seats, now);
+                            batch.event(seats_event(EventKind::SeatsHeld, &reservation));
+                            changes.held.push(reservation);
+                            Ok(Outcome::done(&view))
+                        }
+                        Err(rejection) => {
+                            changes.rejected.extend(hold.seat_ids.as_slice().iter().map(|seat| (*seat, command.id)));
+                            Err(rejection)
+                        }
+                    }
+                }
+                Command::ReleaseReservation(release) => {
+                    let id = release.reservation_id;
+                    callers.of(command).and_then(|caller| sale.release(id, caller, now)).map(|release| {
+                        if let Release::Freed(seats) = release {
+                            let reservation = sale.reservations[&id].clone();
+                            batch.event(seats_event(EventKind::SeatsReleased, &reservation));
+                            changes.freed.extend(seats);
+                            changes.cancelled.push(reservation);
+                        }
+                        Outcome::done(&json!({}))
+                    })
+                }
+                _ => Err(Rejection::of(Code::Internal)),
+            };
+            batch.settle(*n, result);
+        }
+        Ok(changes)
+    }
+
+    async fn tell_redis(&self, changes: &Changes, alive: &[RoomChange], now: Time) {
+        let kept: Vec<_> = changes
+            .held
+            .iter()
+            .flat_map(|held| held.seats.iter().map(|seat| (*seat, held.command, held.expires_at)))
+            .collect();
+        let mut released = changes.rejected.clone();
+        for cancelled in &changes.cancelled {
+            released.extend(cancelled.seats.iter().map(|seat| (*seat, cancelled.command)));
+        }
+        // Released first: a batch may hold again what it released.
+        self.redis.release_seats(&released).await;
+        self.redis.keep_seats(&kept, now).await;
+        self.redis.change_rooms(alive).await;
+    }
+
+    async fn read(&self, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
+        let mut db = self.pool.acquire().await?;
+        let now = Time::now();
+        let wanted = |command: &Envelope| match &command.command {
+            Command::GetReservation(GetReservation { reservation_id }) => Some(*reservation_id),
+            _ => None,
+        };
+        let callers = Callers::read(&mut db, commands.iter().map(|command| &**command)).await?;
+        let ids = sorted(commands.iter().filter_map(|command| wanted(command)).map(ReservationId::get).collect());
+        let reservations: HashMap<ReservationId, Reservation> =
+            store::reservations::read(&mut db, &ids).await?.into_iter().map(|found| (found.id, found)).collect();
+        let seats = reservations.values().flat_map(|found| &found.seats).map(|seat| seat.get()).collect();
+        let seats = views::by_id(store::seats::read(&mut db, &sorted(seats)).await?);
+        let find = |command: &Envelope| {
+            let caller = callers.live(command, now)?;
+            let found = wanted(command).and_then(|id| reservations.get(&id)).ok_or(Code::ReservationNotFound)?;
+            found.demand_owner(caller)?;
+            Ok(Outcome::done(&views::reservation(found, &seats, now)))
+        };
+        Ok(commands.iter().map(|command| find(command).into()).collect())
+    }
+}
+
+/// Stores what was decided; returns until when the touched tokens live now.
+async fn store_changes(
+    batch: &mut Batch,
+    changes: &Changes,
+    sale: &Sale,
+    callers: &mut Callers,
+) -> Result<Vec<RoomChange>, Failure> {
+    let held: Vec<&Reservation> = changes.held.iter().collect();
+    store::reservations::insert(batch.db(), &held).await?;
+    let cancelled: Vec<i64> = changes.cancelled.iter().map(|cancelled| cancelled.id.get()).collect();
+    store::reservations::set_status(batch.db(), &cancelled, ReservationStatus::Cancelled).await?;
+
+    let mut changed: Vec<SeatId> = changes.held.iter().flat_map(|held| held.seats.iter().copied()).collect();
+    changed.extend(&changes.freed);
+    let changed = sorted(changed);
+    store::seats::write(batch.db(), changed.iter().filter_map(|id| sale.seats.get(id))).await?;
+
+    let holds = holds_of_touched_tokens(batch, changes, callers).await?;
+    store::tokens::set_hold_until(batch.db(), &holds).await?;
+    let mut alive = Vec::with_capacity(holds.len());
+    for (token, hold_until) in holds {
+        if let Some(token) = callers.get_mut(token) {
+            token.hold_until = hold_until;
+            if token.status == TokenStatus::Active {
+                alive.push(RoomChange::Active(token.token, token.ends_at()));
+            }
+        }
+    }
+    Ok(alive)
+}
+
+/// Until when live holds keep the tokens alive that this batch held or released with. Only tokens that the batch has
+/// locked: a reservation may have been made with an older token of its user, which is over.
+async fn holds_of_touched_tokens(
+    batch: &mut Batch,
+    changes: &Changes,
+    callers: &mut Callers,
+) -> Result<Vec<(QueueToken, Option<Time>)>, Failure> {
+    let now = batch.now();
+    let mut holds: HashMap<QueueToken, Option<Time>> = HashMap::new();
+    let released: Vec<(QueueToken, UserId)> = changes
+        .cancelled
+        .iter()
+        .map(|cancelled| (cancelled.token, cancelled.user))
+        .filter(|(token, _)| callers.get_mut(*token).is_some())
+        .collect();
+    if !released.is_empty() {
+        holds.extend(released.iter().map(|(token, _)| (*token, None)));
+        for (token, until) in store::reservations::holds_of_tokens(batch.db(), &released, now).await? {
+            holds.insert(token, Some(until));
+        }
+    }
+    // All holds of a batch end at the same time, later than any older one.
+    holds.extend(changes.held.iter().map(|held| (held.token, Some(held.expires_at))));
+    Ok(holds.into_iter().collect())
+}
+
+fn seats_event(kind: EventKind, reservation: &Reservation) -> NewEvent {
+    let schedule: ScheduleId = reservation.id.schedule();
+    let data = json!({
+        "reservationId": reservation.id,
+        "scheduleId": schedule,
+        "userId": reservation.user,
+        "seatIds": reservation.seats,
+        "totalAmount": reservation.total_amount,
+    });
+    NewEvent::new(kind, Some(schedule), format!("reservations/{}", reservation.id), &data)
+}
+
+/// Sorted and without duplicates: the order in which every worker locks.
+pub(super) fn sorted<T: Ord>(mut ids: Vec<T>) -> Vec<T> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}

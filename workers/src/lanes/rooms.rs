@@ -1,0 +1,132 @@
+//! Admission, wherever it is due: when somebody joins, when a slot frees, and at every tick of cron.
+
+use onsale_common::ids::{QueueToken, ScheduleId};
+use onsale_common::time::Time;
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+
+use crate::config::Limits;
+use crate::domain::room::Room;
+use crate::failure::Failure;
+use crate::redis::Redis;
+use crate::redis::rooms::{Place, RoomChange};
+use crate::store;
+use crate::store::outbox::{EventKind, NewEvent};
+use crate::store::rooms::Admitted;
+
+/// Users admitted in one transaction at most, so that a room of a hundred thousand does not block its row for long.
+const ADMIT_MAX: u32 = 5_000;
+
+/// Admits as many as a room has free, in a transaction of its own; returns how many.
+///
+/// # Errors
+/// When Postgres fails.
+pub(crate) async fn admit_waiting(pool: &PgPool, redis: &Redis, limits: &Limits, schedule: ScheduleId) -> Result<usize, Failure> {
+    let mut count = 0;
+    loop {
+        let mut transaction = pool.begin().await?;
+        let (now, _) = store::outcomes::now_and_known(&mut transaction, &[]).await?;
+        let Some((_, room)) = store::rooms::lock(&mut transaction, &[schedule.get()], limits).await?.pop() else {
+            return Ok(count);
+        };
+        let (active, waiting) = store::rooms::occupancy(&mut transaction, schedule).await?;
+        let free = if waiting { room.free(active).min(ADMIT_MAX) } else { 0 };
+        let admitted = admit_next(&mut transaction, schedule, &room, free, limits, now).await?;
+        let events: Vec<NewEvent> = admitted.iter().map(admitted_event).collect();
+        store::outbox::add(&mut transaction, &events, now).await?;
+        transaction.commit().await?;
+        redis.change_rooms(&changes(&admitted)).await;
+        count += admitted.len();
+        if free < ADMIT_MAX || admitted.is_empty() {
+            return Ok(count);
+        }
+    }
+}
+
+/// Admits those who wait longest. The caller holds the room's lock, adds the events and tells Redis after its commit.
+pub(super) async fn admit_next(
+    db: &mut PgConnection,
+    schedule: ScheduleId,
+    room: &Room,
+    free: u32,
+    limits: &Limits,
+    now: Time,
+) -> Result<Vec<Admitted>, Failure> {
+    if free == 0 {
+        return Ok(Vec::new());
+    }
+    let admitted = store::rooms::admit_next(db, schedule, free, now, now.plus(limits.active_ttl)).await?;
+    if !admitted.is_empty() {
+        let drained = room.drained.count(u32::try_from(admitted.len()).unwrap_or(u32::MAX), now);
+        store::rooms::set_drained(db, schedule, drained).await?;
+    }
+    Ok(admitted)
+}
+
+/// The event of an admission. The token itself is its user's secret and is not told.
+pub(super) fn admitted_event(admitted: &Admitted) -> NewEvent {
+    let schedule = admitted.token.schedule();
+    let data = json!({ "scheduleId": schedule, "userId": admitted.user, "expiresAt": admitted.expires_at });
+    NewEvent::new(EventKind::TokenAdmitted, Some(schedule), format!("users/{}", admitted.user), &data)
+}
+
+/// What Redis is to know of admissions.
+pub(super) fn changes(admitted: &[Admitted]) -> Vec<RoomChange> {
+    admitted.iter().map(|admitted| RoomChange::Active(admitted.token, admitted.expires_at)).collect()
+}
+
+/// Builds a room in Redis from Postgres, unless another process is at it.
+///
+/// # Errors
+/// When Postgres fails.
+pub(crate) async fn build(db: &mut PgConnection, redis: &Redis, schedule: ScheduleId) -> Result<(), Failure> {
+    if !redis.claim_build(schedule).await {
+        return Ok(());
+    }
+    let contents = store::rooms::contents(db, schedule).await?;
+    tracing::info!(%schedule, waiting = contents.waiting.len(), active = contents.active.len(), "building a waiting room in redis");
+    redis.build_room(schedule, &contents.waiting, &contents.active).await;
+    Ok(())
+}
+
+/// The places of waiting tokens, in their order: from Redis, whose rooms are built first where they have to be; counted
+/// in Postgres for those that Redis does not know.
+pub(super) async fn places(pool: &PgPool, redis: &Redis, tokens: &[(QueueToken, i64)]) -> Result<Vec<u64>, Failure> {
+    let asked: Vec<QueueToken> = tokens.iter().map(|(token, _)| *token).collect();
+    let mut places = redis.places(&asked).await;
+    let unbuilt = unbuilt(&asked, places.as_deref().unwrap_or_default());
+    if !unbuilt.is_empty() {
+        let mut db = pool.acquire().await?;
+        for schedule in unbuilt {
+            build(&mut db, redis, schedule).await?;
+        }
+        places = redis.places(&asked).await;
+    }
+    let places = places.unwrap_or_else(|| vec![Place::Missing; tokens.len()]);
+    let is_missing = |place: &Place| !matches!(place, Place::Known(_));
+    let missing: Vec<(QueueToken, i64)> =
+        tokens.iter().zip(&places).filter(|(_, place)| is_missing(place)).map(|(token, _)| *token).collect();
+    let mut counted = if missing.is_empty() {
+        Vec::new()
+    } else {
+        store::rooms::places(&mut *pool.acquire().await?, &missing).await?
+    }
+    .into_iter();
+    let known = |place: Place| match place {
+        Place::Known(place) => place,
+        Place::Missing | Place::Unbuilt => counted.next().unwrap_or(0),
+    };
+    Ok(places.into_iter().map(known).collect())
+}
+
+fn unbuilt(tokens: &[QueueToken], places: &[Place]) -> Vec<ScheduleId> {
+    let mut schedules: Vec<ScheduleId> = tokens
+        .iter()
+        .zip(places)
+        .filter(|(_, place)| **place == Place::Unbuilt)
+        .map(|(token, _)| token.schedule())
+        .collect();
+    schedules.sort_unstable();
+    schedules.dedup();
+    schedules
+}

@@ -1,0 +1,113 @@
+//! How a worker process starts, works and ends; the binaries only name their lane.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use onsale_common::config::Env;
+use onsale_common::ops::{self, Readiness};
+use onsale_common::shutdown::{self, CancellationToken};
+use onsale_common::telemetry;
+use sqlx::PgPool;
+
+use crate::config::{ConsumeConfig, Limits, PostgresConfig, RedisConfig};
+use crate::redis::Redis;
+use crate::runtime::{self, LaneWorker, PartitionRange};
+use crate::store;
+
+/// What most roles need.
+#[derive(Clone)]
+pub struct Servers {
+    /// The truth.
+    pub pool: PgPool,
+    /// What may be lost.
+    pub redis: Redis,
+    /// Lifetimes and limits.
+    pub limits: Limits,
+}
+
+impl Servers {
+    /// Reads where the servers are, and the limits; connects to nothing yet.
+    ///
+    /// # Errors
+    /// When a URL cannot be parsed.
+    pub fn from_env(env: &mut Env, process: &str) -> anyhow::Result<Self> {
+        let postgres = PostgresConfig::from_env(env);
+        let redis = RedisConfig::from_env(env);
+        let limits = Limits::from_env(env);
+        if postgres.url.is_empty() || redis.url.is_empty() {
+            // Said with all the other faults when the reading ends.
+            anyhow::bail!(std::mem::take(env).finish(()).err().map_or_else(String::new, |error| error.to_string()));
+        }
+        let pool = store::pool::open(&postgres, process)
+            .map_err(|error| anyhow::anyhow!("ONSALE_POSTGRES_URL is not usable: {error}"))?;
+        let redis =
+            Redis::open(&redis).map_err(|error| anyhow::anyhow!("ONSALE_REDIS_URL is not usable: {error}"))?;
+        Ok(Self { pool, redis, limits })
+    }
+}
+
+#[derive(Parser)]
+#[command(about = "A worker of Onsale. It is configured by ONSALE_… variables; see the README.")]
+struct Arguments {
+    /// Consume only these partitions: 3 or 0-3.
+    #[arg(long)]
+    partitions: Option<PartitionRange>,
+}
+
+/// Runs a worker until SIGTERM or Ctrl-C.
+pub fn run_worker<L: LaneWorker>(
+    process: &'static str,
+    lane: impl FnOnce(Servers, &mut Env) -> L + Send + 'static,
+) -> ExitCode {
+    let arguments = Arguments::parse();
+    run(process, async move |mut env: Env, ready, shutdown| {
+        let servers = Servers::from_env(&mut env, process)?;
+        let consume = ConsumeConfig::from_env(&mut env);
+        let pool = servers.pool.clone();
+        let lane = Arc::new(lane(servers, &mut env));
+        tracing::info!(configuration = env.report(), "starting");
+        let consume = env.finish(consume)?;
+        if let Some(range) = &arguments.partitions {
+            range.check(consume.topology.partitions).map_err(anyhow::Error::msg)?;
+        }
+        runtime::run(lane, &consume, arguments.partitions.as_ref(), &ready, &shutdown).await;
+        pool.close().await;
+        Ok(())
+    })
+}
+
+/// Runs a process with telemetry, the operator's door and a shutdown signal.
+pub fn run(
+    process: &'static str,
+    work: impl AsyncFnOnce(Env, Readiness, CancellationToken) -> anyhow::Result<()>,
+) -> ExitCode {
+    telemetry::start(process);
+    let mut env = Env::from_process();
+    let threads = env.number("ONSALE_THREADS", 2, 1..=64);
+    let ops_listen: Option<SocketAddr> = env.optional("ONSALE_OPS_LISTEN");
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(process, &error.into()),
+    };
+    let outcome = runtime.block_on(async move {
+        let ready = Readiness::default();
+        let shutdown = shutdown::on_signal()?;
+        if let Some(address) = ops_listen {
+            ops::serve(address, ready.clone(), shutdown.clone())
+                .await
+                .map_err(|error| anyhow::anyhow!("ONSALE_OPS_LISTEN: cannot listen on {address}: {error}"))?;
+        }
+        work(env, ready, shutdown).await
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(process, &error),
+    }
+}
+
+fn failed(process: &str, error: &anyhow::Error) -> ExitCode {
+    eprintln!("{process}: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,259 @@
+//! Consumes the partition queues of a lane: a task and a channel for each partition, over one connection for deliveries
+//! and acks and another for replies.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, Consumer};
+use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
+use onsale_common::amqp::topology::{DEAD_EXCHANGE, REPLY_TYPE, queue_name};
+use onsale_common::contract::{Envelope, Lane};
+use onsale_common::ops::Readiness;
+use onsale_common::shutdown::CancellationToken;
+use onsale_common::telemetry::{BATCH_COMMANDS, BATCH_SECONDS};
+use tokio::task::JoinSet;
+
+use super::LaneWorker;
+use super::bundle::{Bundle, Entry};
+use super::settle::settle;
+use crate::config::ConsumeConfig;
+
+/// Some partitions of a lane, as an operator writes them: `3` or `0-3`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionRange(RangeInclusive<u16>);
+
+impl PartitionRange {
+    /// Whether a lane has these partitions.
+    ///
+    /// # Errors
+    /// A sentence that says how many it has.
+    pub fn check(&self, partitions: u16) -> Result<(), String> {
+        if *self.0.end() < partitions {
+            Ok(())
+        } else {
+            Err(format!("--partitions {self}: there are {partitions} (ONSALE_PARTITIONS), numbered from 0"))
+        }
+    }
+}
+
+impl FromStr for PartitionRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        match (first.trim().parse(), last.trim().parse()) {
+            (Ok(first), Ok(last)) if first <= last => Ok(Self(first..=last)),
+            _ => Err(format!("{text:?} is no range of partitions; write 3 or 0-3")),
+        }
+    }
+}
+
+impl fmt::Display for PartitionRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.0.start(), self.0.end())
+    }
+}
+
+/// Consumes a lane until shutdown: then every partition finishes its batch, replies, acks and leaves.
+pub async fn run<L: LaneWorker>(
+    lane: Arc<L>,
+    config: &ConsumeConfig,
+    partitions: Option<&PartitionRange>,
+    ready: &Readiness,
+    shutdown: &CancellationToken,
+) {
+    let last = config.topology.partitions - 1;
+    let partitions = partitions.map_or(0..=last, |range| range.0.clone());
+    supervise(L::LANE.name(), shutdown, || async {
+        let session = session(&lane, config, partitions.clone(), ready, shutdown).await;
+        ready.set(false);
+        session
+    })
+    .await;
+}
+
+async fn session<L: LaneWorker>(
+    lane: &Arc<L>,
+    config: &ConsumeConfig,
+    partitions: RangeInclusive<u16>,
+    ready: &Readiness,
+    shutdown: &CancellationToken,
+) -> Result<(), AmqpError> {
+    let consuming = connect(&config.amqp_url, &format!("onsale {}: commands", L::LANE)).await?;
+    let publishing = connect(&config.amqp_url, &format!("onsale {}: replies", L::LANE)).await?;
+    config.topology.declare(&publishing).await?;
+    let replies = within("open a channel", publishing.create_channel()).await?;
+    let mut tasks = JoinSet::new();
+    for partition in partitions.clone() {
+        let worker = PartitionWorker::start::<L>(config, partition, &consuming, replies.clone()).await?;
+        tasks.spawn(worker.run(lane.clone(), shutdown.clone()));
+    }
+    ready.set(true);
+    tracing::info!(lane = %L::LANE, first = partitions.start(), last = partitions.end(), "consuming");
+    while let Some(ended) = tasks.join_next().await {
+        // Leaving early drops the other partitions' tasks between two awaits; the database work of a batch runs on in
+        // a task of its own, and its deliveries come again.
+        ended.map_err(|_| AmqpError::ConsumerEnded(L::LANE.to_string()))??;
+    }
+    Ok(())
+}
+
+/// The consumer of one partition's queue.
+struct PartitionWorker {
+    queue: String,
+    channel: Channel,
+    replies: Channel,
+    deliveries: Consumer,
+    batch_commands_max: usize,
+}
+
+impl PartitionWorker {
+    async fn start<L: LaneWorker>(
+        config: &ConsumeConfig,
+        partition: u16,
+        consuming: &Connection,
+        replies: Channel,
+    ) -> Result<Self, AmqpError> {
+        let queue = queue_name(L::LANE, partition);
+        let channel = within("open a channel", consuming.create_channel()).await?;
+        // The library's buffer has no bound of its own.
+        within("set the prefetch", channel.basic_qos(config.prefetch, BasicQosOptions::default())).await?;
+        let consume = channel.basic_consume(
+            queue.as_str().into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        let deliveries = within("consume commands", consume).await?;
+        Ok(Self { queue, channel, replies, deliveries, batch_commands_max: config.batch_commands_max })
+    }
+
+    async fn run<L: LaneWorker>(mut self, lane: Arc<L>, shutdown: CancellationToken) -> Result<(), AmqpError> {
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                delivery = self.deliveries.next() => self.delivered(delivery)?,
+            };
+            let started = Instant::now();
+            let batch = self.drain::<L>(first)?;
+            self.process(&lane, batch).await?;
+            metrics::histogram!(BATCH_SECONDS, "lane" => L::LANE.name()).record(started.elapsed());
+        }
+        within("close a channel", self.channel.close(200, "done".into())).await
+    }
+
+    fn delivered(&self, delivery: Option<lapin::Result<Delivery>>) -> Result<Delivery, AmqpError> {
+        match delivery {
+            Some(Ok(delivery)) => Ok(delivery),
+            Some(Err(source)) => Err(AmqpError::Broker { step: "consume commands", source }),
+            // The channel may still claim to be connected, as after its queue was deleted.
+            None => Err(AmqpError::ConsumerEnded(self.queue.clone())),
+        }
+    }
+
+    /// Takes every delivery that is here already, up to the batch's bound.
+    fn drain<L: LaneWorker>(&mut self, first: Delivery) -> Result<Vec<(Delivery, Bundle)>, AmqpError> {
+        let mut batch = Vec::new();
+        let mut commands = 0;
+        let mut next = Some(first);
+        while let Some(delivery) = next {
+            let bundle = Bundle::decode(&delivery.data, L::LANE);
+            commands += bundle.entries.len();
+            batch.push((delivery, bundle));
+            next = if commands < self.batch_commands_max {
+                self.deliveries.next().now_or_never().map(|delivery| self.delivered(delivery)).transpose()?
+            } else {
+                None
+            };
+        }
+        metrics::histogram!(BATCH_COMMANDS, "lane" => L::LANE.name()).record(commands as f64);
+        Ok(batch)
+    }
+
+    async fn process<L: LaneWorker>(&self, lane: &Arc<L>, batch: Vec<(Delivery, Bundle)>) -> Result<(), AmqpError> {
+        let commands = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
+        let settled = settle(lane, commands).await;
+        let mut outcomes = settled.outcomes.into_iter();
+        for (delivery, bundle) in &batch {
+            let reply = bundle.reply(&mut outcomes);
+            self.answer(delivery, &reply).await?;
+            for entry in &bundle.entries {
+                if let Entry::Refused { outcome, json, .. } = entry {
+                    self.bury::<L>(delivery, json.as_bytes(), &outcome.json).await?;
+                }
+            }
+        }
+        for casualty in settled.casualties {
+            let (delivery, _) = &batch[0];
+            self.bury::<L>(delivery, &without_token(&casualty.command), &casualty.reason).await?;
+        }
+        if let Some((last, _)) = batch.last() {
+            // One ack for the batch: deliveries of a channel come in order of their tags.
+            let ack = self.channel.basic_ack(last.delivery_tag, BasicAckOptions { multiple: true });
+            within("ack a batch", ack).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, delivery: &Delivery, reply: &[u8]) -> Result<(), AmqpError> {
+        let Some(reply_to) = delivery.properties.reply_to() else { return Ok(()) };
+        let mut properties =
+            BasicProperties::default().with_content_type("application/json".into()).with_type(REPLY_TYPE.into());
+        if let Some(id) = delivery.properties.correlation_id() {
+            properties = properties.with_correlation_id(id.clone());
+        }
+        if let Some(id) = delivery.properties.message_id() {
+            properties = properties.with_message_id(id.clone());
+        }
+        let options = BasicPublishOptions::default();
+        let publish = self.replies.basic_publish("".into(), reply_to.clone(), options, reply, properties);
+        within("publish a reply", publish).await.map(drop)
+    }
+
+    /// Puts what cannot be processed where an operator finds it, with the reason. The reason may quote the command, so it
+    /// is not logged.
+    async fn bury<L: LaneWorker>(&self, delivery: &Delivery, body: &[u8], reason: &str) -> Result<(), AmqpError> {
+        tracing::warn!(queue = self.queue, "a command goes to the dead letters");
+        let (body, reason) = match L::LANE {
+            Lane::Account => (&b"withheld: it may hold a password"[..], "withheld with the body"),
+            _ => (body, reason),
+        };
+        let mut headers = FieldTable::default();
+        headers.insert("x-onsale-reason".into(), AMQPValue::LongString(reason.into()));
+        headers.insert("x-onsale-queue".into(), AMQPValue::LongString(self.queue.as_str().into()));
+        let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
+        if let Some(id) = delivery.properties.message_id() {
+            properties = properties.with_message_id(id.clone());
+        }
+        let options = BasicPublishOptions::default();
+        let publish = self.replies.basic_publish(DEAD_EXCHANGE.into(), "".into(), options, body, properties);
+        within("bury a command", publish).await.map(drop)
+    }
+}
+
+/// A command as it travels, less the secret that its sender proved itself with.
+fn without_token(command: &Envelope) -> Vec<u8> {
+    Envelope { token: None, ..command.clone() }.encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_one_or_a_range() {
+        assert_eq!("3".parse(), Ok(PartitionRange(3..=3)));
+        assert_eq!("0-3".parse(), Ok(PartitionRange(0..=3)));
+        for wrong in ["", "3-0", "a", "1-", "-1", "1-2-3", "70000"] {
+            assert!(wrong.parse::<PartitionRange>().is_err(), "{wrong}");
+        }
+    }
+}

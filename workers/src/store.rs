@@ -1,0 +1,17 @@
+//! All SQL. Statements are set-based: one per kind of row and batch.
+
+pub mod accounts;
+pub mod audit;
+pub mod catalog;
+pub mod expiry;
+pub mod outbox;
+pub mod outcomes;
+pub mod payments;
+pub mod pool;
+pub mod purge;
+pub mod reservations;
+pub mod rooms;
+pub mod seats;
+pub mod slots;
+pub mod tokens;
+pub mod users;

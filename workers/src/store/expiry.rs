@@ -1,0 +1,96 @@
+//! What has run out of time is written down as such. Nobody's rights depend on when: every reader compares the times.
+
+use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
+use onsale_common::time::Time;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{reservations, seats};
+use crate::failure::Failure;
+
+/// Ends tokens that have run out and that no live hold keeps alive, some at a time. Rows that somebody works on are
+/// skipped: they are found at the next tick.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn expire_tokens(db: &mut PgConnection, most: i64) -> Result<Vec<QueueToken>, Failure> {
+    let tokens: Vec<Uuid> = sqlx::query_scalar(
+        "UPDATE queue_tokens t SET status = 2
+         FROM (SELECT token FROM queue_tokens
+               WHERE status < 2 AND expires_at <= now() AND (hold_until IS NULL OR hold_until <= now())
+               LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) AS over
+         WHERE t.token = over.token
+         RETURNING t.token",
+    )
+    .bind(most)
+    .fetch_all(db)
+    .await?;
+    Ok(tokens.into_iter().map(QueueToken::from_uuid).collect())
+}
+
+/// A hold that ran out.
+#[derive(Debug, Clone)]
+pub struct ExpiredHold {
+    /// The reservation.
+    pub id: ReservationId,
+    /// Whose it was.
+    pub user: UserId,
+    /// The command that made it, which owns the locks on its seats.
+    pub command: Uuid,
+    /// Its seats.
+    pub seats: Vec<SeatId>,
+}
+
+impl ExpiredHold {
+    /// The schedule of its seats.
+    pub fn schedule(&self) -> ScheduleId {
+        self.id.schedule()
+    }
+}
+
+/// Ends holds that have run out, some at a time, and frees those of their seats that nobody took since.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn expire_holds(db: &mut PgConnection, most: i64) -> Result<(Time, Vec<ExpiredHold>), Failure> {
+    let rows: Vec<(i64, i64, Uuid, Vec<i64>)> = sqlx::query_as(
+        "UPDATE reservations r SET status = $2
+         FROM (SELECT id FROM reservations WHERE status = 0 AND expires_at <= now()
+               ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) AS over
+         WHERE r.id = over.id
+         RETURNING r.id, r.user_id, r.command_id, r.seat_ids",
+    )
+    .bind(most)
+    .bind(reservations::EXPIRED)
+    .fetch_all(&mut *db)
+    .await?;
+    let now: chrono::DateTime<chrono::Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut *db).await?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
+    let all_seats: Vec<i64> = rows.iter().flat_map(|row| row.3.iter().copied()).collect();
+    if !ids.is_empty() {
+        // In the order of ids, in which everybody locks seats.
+        sqlx::query(
+            "WITH locked AS MATERIALIZED (
+                 SELECT id FROM seats WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
+             )
+             UPDATE seats s SET status = $3, reservation_id = NULL, held_until = NULL
+             FROM locked WHERE s.id = locked.id AND s.status = $4 AND s.reservation_id = ANY($2)",
+        )
+        .bind(all_seats)
+        .bind(&ids)
+        .bind(seats::AVAILABLE)
+        .bind(seats::HELD)
+        .execute(db)
+        .await?;
+    }
+    let expired = rows
+        .into_iter()
+        .map(|(id, user, command, seats)| ExpiredHold {
+            id: ReservationId::new(id),
+            user: UserId::new(user),
+            command,
+            seats: seats.into_iter().map(SeatId::new).collect(),
+        })
+        .collect();
+    Ok((Time(now), expired))
+}

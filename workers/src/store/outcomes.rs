@@ -1,0 +1,135 @@
+//! Outcomes by command id, and the clients' own idempotency keys.
+
+use onsale_common::contract::Outcome;
+use onsale_common::ids::UserId;
+use onsale_common::time::Time;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::failure::Failure;
+
+/// The clock of Postgres, which all workers share, and the outcomes known already among some commands.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn now_and_known(db: &mut PgConnection, commands: &[Uuid]) -> Result<(Time, Vec<(Uuid, Outcome)>), Failure> {
+    #[derive(FromRow)]
+    struct Row {
+        now: chrono::DateTime<chrono::Utc>,
+        command_id: Option<Uuid>,
+        ok: Option<bool>,
+        reply: Option<String>,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT statement_timestamp() AS now, o.command_id, o.ok, o.reply
+         FROM (SELECT 1) AS one LEFT JOIN command_outcomes o ON o.command_id = ANY($1)",
+    )
+    .bind(commands)
+    .fetch_all(db)
+    .await?;
+    let now = rows.first().map_or_else(Time::now, |row| Time(row.now));
+    let known = rows.into_iter().filter_map(|row| match (row.command_id, row.ok, row.reply) {
+        (Some(id), Some(ok), Some(json)) => Some((id, Outcome { ok, json })),
+        _ => None,
+    });
+    Ok((now, known.collect()))
+}
+
+/// A key that had its effect: of which request, and with which outcome.
+#[derive(Debug, Clone)]
+pub struct UsedKey {
+    /// Whose key.
+    pub user: UserId,
+    /// The key.
+    pub key: String,
+    /// Of which request.
+    pub request_hash: Vec<u8>,
+    /// The outcome.
+    pub outcome: Outcome,
+}
+
+/// Those of some keys that had their effect already.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn used_keys(db: &mut PgConnection, keys: &[(UserId, &str)]) -> Result<Vec<UsedKey>, Failure> {
+    let users: Vec<i64> = keys.iter().map(|(user, _)| user.get()).collect();
+    let texts: Vec<&str> = keys.iter().map(|(_, key)| *key).collect();
+    let rows: Vec<(i64, String, Vec<u8>, bool, String)> = sqlx::query_as(
+        "SELECT k.user_id, k.key, k.request_hash, o.ok, o.reply
+         FROM unnest($1::bigint[], $2::text[]) AS wanted(user_id, key)
+         JOIN idempotency_keys k USING (user_id, key)
+         JOIN command_outcomes o USING (command_id)",
+    )
+    .bind(users)
+    .bind(texts)
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(user, key, request_hash, ok, json)| UsedKey {
+            user: UserId::new(user),
+            key,
+            request_hash,
+            outcome: Outcome { ok, json },
+        })
+        .collect())
+}
+
+/// Keeps the first outcome of each command.
+///
+/// # Errors
+/// [`Failure::Overtaken`] when another transaction settled one of them meanwhile.
+pub async fn keep(db: &mut PgConnection, outcomes: &[(Uuid, &Outcome)], now: Time) -> Result<(), Failure> {
+    let mut sorted: Vec<_> = outcomes.iter().collect();
+    sorted.sort_unstable_by_key(|(id, _)| *id);
+    let ids: Vec<Uuid> = sorted.iter().map(|(id, _)| *id).collect();
+    let oks: Vec<bool> = sorted.iter().map(|(_, outcome)| outcome.ok).collect();
+    let replies: Vec<&str> = sorted.iter().map(|(_, outcome)| outcome.json.as_str()).collect();
+    let kept = sqlx::query(
+        "INSERT INTO command_outcomes (command_id, ok, reply, created_at)
+         SELECT *, $4 FROM unnest($1::uuid[], $2::boolean[], $3::text[])
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(&ids)
+    .bind(oks)
+    .bind(replies)
+    .bind(now.0)
+    .execute(db)
+    .await?;
+    if kept.rows_affected() == ids.len() as u64 { Ok(()) } else { Err(Failure::Overtaken("a command id")) }
+}
+
+/// A key to keep.
+#[derive(Debug, Clone)]
+pub struct NewKey<'a> {
+    /// Whose key.
+    pub user: UserId,
+    /// The key.
+    pub key: &'a str,
+    /// Of which request.
+    pub request_hash: Vec<u8>,
+    /// The command that had the effect.
+    pub command: Uuid,
+}
+
+/// Keeps the keys of commands that had their effect.
+///
+/// # Errors
+/// [`Failure::Overtaken`] when another transaction used one of them meanwhile.
+pub async fn keep_keys(db: &mut PgConnection, keys: &mut [NewKey<'_>], now: Time) -> Result<(), Failure> {
+    keys.sort_unstable_by(|a, b| (a.user, a.key).cmp(&(b.user, b.key)));
+    let kept = sqlx::query(
+        "INSERT INTO idempotency_keys (user_id, key, request_hash, command_id, created_at)
+         SELECT *, $5 FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::uuid[])
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(keys.iter().map(|key| key.user.get()).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.key).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.request_hash.as_slice()).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.command).collect::<Vec<_>>())
+    .bind(now.0)
+    .execute(db)
+    .await?;
+    if kept.rows_affected() == keys.len() as u64 { Ok(()) } else { Err(Failure::Overtaken("an idempotency key")) }
+}

@@ -1,0 +1,256 @@
+//! Reservations, and what a hold needs to know of their schedules and users.
+
+use onsale_common::contract::reservation::ReservationStatus;
+use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
+use onsale_common::time::Time;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::domain::hold::{Reservation, SaleWindow};
+use crate::failure::Failure;
+
+/// What a status is in its column.
+pub(super) const RESERVED: i16 = 0;
+pub(super) const PAID: i16 = 1;
+pub(super) const CANCELLED: i16 = 2;
+pub(super) const EXPIRED: i16 = 3;
+
+const fn status_code(status: ReservationStatus) -> i16 {
+    match status {
+        ReservationStatus::Reserved => RESERVED,
+        ReservationStatus::Paid => PAID,
+        ReservationStatus::Cancelled => CANCELLED,
+        ReservationStatus::Expired => EXPIRED,
+    }
+}
+
+#[derive(FromRow)]
+pub(super) struct Row {
+    id: i64,
+    user_id: i64,
+    token: Uuid,
+    command_id: Uuid,
+    seat_ids: Vec<i64>,
+    total_amount: i64,
+    status: i16,
+    reserved_at: chrono::DateTime<chrono::Utc>,
+    expires_at: chrono::DateTime<chrono::Utc>,
+}
+
+impl From<Row> for Reservation {
+    fn from(row: Row) -> Self {
+        Self {
+            id: ReservationId::new(row.id),
+            user: UserId::new(row.user_id),
+            token: QueueToken::from_uuid(row.token),
+            command: row.command_id,
+            seats: row.seat_ids.into_iter().map(SeatId::new).collect(),
+            total_amount: row.total_amount,
+            status: match row.status {
+                RESERVED => ReservationStatus::Reserved,
+                PAID => ReservationStatus::Paid,
+                CANCELLED => ReservationStatus::Cancelled,
+                _ => ReservationStatus::Expired,
+            },
+            reserved_at: Time(row.reserved_at),
+            expires_at: Time(row.expires_at),
+        }
+    }
+}
+
+/// Reads and locks some reservations.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn lock(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<Reservation>, Failure> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, user_id, token, command_id, seat_ids, total_amount, status, reserved_at, expires_at
+         FROM reservations WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+    )
+    .bind(ids)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Reservation::from).collect())
+}
+
+/// Reads some reservations.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn read(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<Reservation>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, user_id, token, command_id, seat_ids, total_amount, status, reserved_at, expires_at
+         FROM reservations WHERE id = ANY($1)",
+    )
+    .bind(ids)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Reservation::from).collect())
+}
+
+/// Reads a user's reservations below an id, newest first. Ids grow with time only within a schedule, so that the order is
+/// by schedule, then by time.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn of_user(db: &mut PgConnection, user: UserId, below: Option<i64>, most: i64) -> Result<Vec<Reservation>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, user_id, token, command_id, seat_ids, total_amount, status, reserved_at, expires_at
+         FROM reservations WHERE user_id = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+    )
+    .bind(user.get())
+    .bind(below)
+    .bind(most)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Reservation::from).collect())
+}
+
+/// What holding needs to know of some schedules.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn sale_windows(
+    db: &mut PgConnection,
+    schedules: &[i64],
+    seats_per_user: u32,
+) -> Result<Vec<(ScheduleId, SaleWindow)>, Failure> {
+    #[derive(FromRow)]
+    struct Row {
+        id: i64,
+        booking_open_at: chrono::DateTime<chrono::Utc>,
+        booking_close_at: chrono::DateTime<chrono::Utc>,
+        seats_per_user: Option<i32>,
+        paused: bool,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT s.id, s.booking_open_at, s.booking_close_at, s.seats_per_user, r.paused
+         FROM schedules s JOIN rooms r ON r.schedule_id = s.id WHERE s.id = ANY($1)",
+    )
+    .bind(schedules)
+    .fetch_all(db)
+    .await?;
+    let window = |row: Row| SaleWindow {
+        booking_open_at: Time(row.booking_open_at),
+        booking_close_at: Time(row.booking_close_at),
+        paused: row.paused,
+        seats_per_user: row.seats_per_user.map_or(seats_per_user, i32::unsigned_abs),
+    };
+    Ok(rows.into_iter().map(|row| (ScheduleId::new(row.id), window(row))).collect())
+}
+
+/// How many seats some users hold or own in some schedules, and numbers for new reservations.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn seats_of_users(
+    db: &mut PgConnection,
+    pairs: &[(UserId, ScheduleId)],
+    now: Time,
+) -> Result<Vec<((UserId, ScheduleId), u32)>, Failure> {
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT r.user_id, r.schedule_id, sum(cardinality(r.seat_ids))
+         FROM unnest($1::bigint[], $2::bigint[]) AS wanted(user_id, schedule_id)
+         JOIN reservations r USING (user_id, schedule_id)
+         WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > $3)
+         GROUP BY 1, 2",
+    )
+    .bind(pairs.iter().map(|(user, _)| user.get()).collect::<Vec<_>>())
+    .bind(pairs.iter().map(|(_, schedule)| schedule.get()).collect::<Vec<_>>())
+    .bind(now.0)
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(user, schedule, seats)| ((UserId::new(user), ScheduleId::new(schedule)), u32::try_from(seats).unwrap_or(u32::MAX)))
+        .collect())
+}
+
+/// Draws numbers for new reservations.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn draw_numbers(db: &mut PgConnection, count: usize) -> Result<Vec<i64>, Failure> {
+    let numbers = sqlx::query_scalar("SELECT nextval('reservation_numbers') FROM generate_series(1, $1)")
+        .bind(count as i64)
+        .fetch_all(db)
+        .await?;
+    Ok(numbers)
+}
+
+/// Inserts reservations.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn insert(db: &mut PgConnection, new: &[&Reservation]) -> Result<(), Failure> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    // unnest flattens arrays of arrays, so that each list of seats travels as the text of an array.
+    let seat_ids = |reservation: &&Reservation| {
+        let ids: Vec<String> = reservation.seats.iter().map(ToString::to_string).collect();
+        format!("{{{}}}", ids.join(","))
+    };
+    sqlx::query(
+        "INSERT INTO reservations
+             (id, schedule_id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
+         SELECT id, id >> 29, user_id, token, command_id, seat_ids::bigint[], total_amount, reserved_at, expires_at
+         FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[],
+                     $7::timestamptz[], $8::timestamptz[])
+              AS new(id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)",
+    )
+    .bind(new.iter().map(|new| new.id.get()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.user.get()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.token.uuid()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.command).collect::<Vec<_>>())
+    .bind(new.iter().map(seat_ids).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.total_amount).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.reserved_at.0).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.expires_at.0).collect::<Vec<_>>())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Sets the status of some reservations.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn set_status(db: &mut PgConnection, ids: &[i64], status: ReservationStatus) -> Result<(), Failure> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("UPDATE reservations SET status = $2 WHERE id = ANY($1)")
+        .bind(ids)
+        .bind(status_code(status))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// When the last live hold of some tokens ends; tokens without one are left out.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn holds_of_tokens(
+    db: &mut PgConnection,
+    tokens: &[(QueueToken, UserId)],
+    now: Time,
+) -> Result<Vec<(QueueToken, Time)>, Failure> {
+    let rows: Vec<(Uuid, chrono::DateTime<chrono::Utc>)> = sqlx::query_as(
+        "SELECT r.token, max(r.expires_at)
+         FROM unnest($1::uuid[], $2::bigint[]) AS wanted(token, user_id)
+         JOIN reservations r ON r.user_id = wanted.user_id AND r.token = wanted.token
+         WHERE r.status = 0 AND r.expires_at > $3
+         GROUP BY 1",
+    )
+    .bind(tokens.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
+    .bind(tokens.iter().map(|(_, user)| user.get()).collect::<Vec<_>>())
+    .bind(now.0)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|(token, until)| (QueueToken::from_uuid(token), Time(until))).collect())
+}

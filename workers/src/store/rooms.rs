@@ -1,0 +1,233 @@
+//! Waiting rooms. A room's row is the lock under which users are admitted: only its holder makes a token active.
+
+use onsale_common::ids::{QueueToken, ScheduleId, UserId};
+use onsale_common::time::Time;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::config::Limits;
+use crate::domain::room::{Drained, Room};
+use crate::failure::Failure;
+
+#[derive(FromRow)]
+struct Row {
+    schedule_id: i64,
+    capacity: Option<i32>,
+    paused: bool,
+    drained_weight: f64,
+    drained_at: chrono::DateTime<chrono::Utc>,
+}
+
+impl Row {
+    fn into_room(self, limits: &Limits) -> (ScheduleId, Room) {
+        let room = Room {
+            capacity: self.capacity.map_or(limits.capacity, i32::unsigned_abs),
+            paused: self.paused,
+            drained: Drained { weight: self.drained_weight, at: Time(self.drained_at) },
+        };
+        (ScheduleId::new(self.schedule_id), room)
+    }
+}
+
+/// Reads some rooms.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn read(db: &mut PgConnection, schedules: &[i64], limits: &Limits) -> Result<Vec<(ScheduleId, Room)>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT schedule_id, capacity, paused, drained_weight, drained_at FROM rooms WHERE schedule_id = ANY($1)",
+    )
+    .bind(schedules)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_room(limits)).collect())
+}
+
+/// Takes the locks of some rooms.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn lock(db: &mut PgConnection, schedules: &[i64], limits: &Limits) -> Result<Vec<(ScheduleId, Room)>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT schedule_id, capacity, paused, drained_weight, drained_at
+         FROM rooms WHERE schedule_id = ANY($1) ORDER BY schedule_id FOR NO KEY UPDATE",
+    )
+    .bind(schedules)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.into_room(limits)).collect())
+}
+
+/// How many are active in a room, and whether anybody waits there.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn occupancy(db: &mut PgConnection, schedule: ScheduleId) -> Result<(u32, bool), Failure> {
+    let (active, waiting): (i64, bool) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM queue_tokens WHERE schedule_id = $1 AND status = 1),
+                EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = $1 AND status = 0)",
+    )
+    .bind(schedule.get())
+    .fetch_one(db)
+    .await?;
+    Ok((u32::try_from(active).unwrap_or(u32::MAX), waiting))
+}
+
+/// A token that was admitted.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// The token.
+    pub token: QueueToken,
+    /// Its user.
+    pub user: UserId,
+    /// When it runs out.
+    pub expires_at: Time,
+}
+
+/// Admits those who wait longest, at most so many. The caller holds the room's lock.
+///
+/// Who is next is found by ordinal, but locked in the order of tokens, in which everybody locks them.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn admit_next(
+    db: &mut PgConnection,
+    schedule: ScheduleId,
+    most: u32,
+    now: Time,
+    expires_at: Time,
+) -> Result<Vec<Admitted>, Failure> {
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(
+        "WITH next AS MATERIALIZED (
+             SELECT token FROM queue_tokens
+             WHERE schedule_id = $1 AND status = 0 AND expires_at > $3 ORDER BY ordinal LIMIT $2
+         ), locked AS MATERIALIZED (
+             SELECT t.token FROM queue_tokens t JOIN next USING (token)
+             WHERE t.status = 0 ORDER BY t.token FOR NO KEY UPDATE OF t
+         )
+         UPDATE queue_tokens t SET status = 1, active_at = $3, expires_at = $4
+         FROM locked WHERE t.token = locked.token
+         RETURNING t.token, t.user_id",
+    )
+    .bind(schedule.get())
+    .bind(i64::from(most))
+    .bind(now.0)
+    .bind(expires_at.0)
+    .fetch_all(db)
+    .await?;
+    let admitted = |(token, user)| Admitted { token: QueueToken::from_uuid(token), user: UserId::new(user), expires_at };
+    Ok(rows.into_iter().map(admitted).collect())
+}
+
+/// Writes the measured rate of a room down.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn set_drained(db: &mut PgConnection, schedule: ScheduleId, drained: Drained) -> Result<(), Failure> {
+    sqlx::query("UPDATE rooms SET drained_weight = $2, drained_at = $3 WHERE schedule_id = $1")
+        .bind(schedule.get())
+        .bind(drained.weight)
+        .bind(drained.at.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The rooms in which somebody waits and that are not paused.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn with_waiting(db: &mut PgConnection) -> Result<Vec<ScheduleId>, Failure> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT r.schedule_id FROM rooms r
+         WHERE NOT r.paused
+           AND EXISTS (SELECT 1 FROM queue_tokens t WHERE t.schedule_id = r.schedule_id AND t.status = 0)",
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids.into_iter().map(ScheduleId::new).collect())
+}
+
+/// The rooms that hold any live token.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn occupied(db: &mut PgConnection) -> Result<Vec<ScheduleId>, Failure> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT r.schedule_id FROM rooms r
+         WHERE EXISTS (SELECT 1 FROM queue_tokens t WHERE t.schedule_id = r.schedule_id AND t.status = 0)
+            OR EXISTS (SELECT 1 FROM queue_tokens t WHERE t.schedule_id = r.schedule_id AND t.status = 1)",
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids.into_iter().map(ScheduleId::new).collect())
+}
+
+/// The place of some waiting tokens, counted in Postgres: what is told while Redis is away.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn places(db: &mut PgConnection, tokens: &[(QueueToken, i64)]) -> Result<Vec<u64>, Failure> {
+    let places: Vec<i64> = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM queue_tokens t
+                 WHERE t.schedule_id = asked.schedule_id AND t.status = 0 AND t.ordinal <= asked.ordinal)
+         FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS asked(schedule_id, ordinal, n) ORDER BY n",
+    )
+    .bind(tokens.iter().map(|(token, _)| token.schedule().get()).collect::<Vec<_>>())
+    .bind(tokens.iter().map(|(_, ordinal)| *ordinal).collect::<Vec<_>>())
+    .fetch_all(db)
+    .await?;
+    Ok(places.into_iter().map(i64::unsigned_abs).collect())
+}
+
+/// Everybody in a room: who waits, in order, and who is active until when.
+#[derive(Debug, Default)]
+pub struct RoomContents {
+    /// Waiting tokens with their ordinals.
+    pub waiting: Vec<(QueueToken, i64)>,
+    /// Active tokens with their ends.
+    pub active: Vec<(QueueToken, Time)>,
+}
+
+/// Reads everybody in a room.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn contents(db: &mut PgConnection, schedule: ScheduleId) -> Result<RoomContents, Failure> {
+    let rows: Vec<(Uuid, i64, bool, chrono::DateTime<chrono::Utc>)> = sqlx::query_as(
+        "SELECT token, ordinal, status = 1, greatest(expires_at, hold_until)
+         FROM queue_tokens WHERE schedule_id = $1 AND status = 0
+         UNION ALL
+         SELECT token, ordinal, status = 1, greatest(expires_at, hold_until)
+         FROM queue_tokens WHERE schedule_id = $1 AND status = 1",
+    )
+    .bind(schedule.get())
+    .fetch_all(db)
+    .await?;
+    let mut contents = RoomContents::default();
+    for (token, ordinal, active, until) in rows {
+        let token = QueueToken::from_uuid(token);
+        if active {
+            contents.active.push((token, Time(until)));
+        } else {
+            contents.waiting.push((token, ordinal));
+        }
+    }
+    Ok(contents)
+}
+
+/// How many wait and are active in some rooms.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn counts(db: &mut PgConnection, schedules: &[i64]) -> Result<Vec<(ScheduleId, u64, u64)>, Failure> {
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT id, (SELECT count(*) FROM queue_tokens t WHERE t.schedule_id = id AND t.status = 0),
+                    (SELECT count(*) FROM queue_tokens t WHERE t.schedule_id = id AND t.status = 1)
+         FROM unnest($1::bigint[]) AS asked(id)",
+    )
+    .bind(schedules)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|(id, waiting, active)| (ScheduleId::new(id), waiting.unsigned_abs(), active.unsigned_abs())).collect())
+}

@@ -1,0 +1,195 @@
+//! Queue tokens. Their rows are the truth; the row of a token is its user's lock within a schedule.
+
+use onsale_common::contract::admission::TokenStatus;
+use onsale_common::ids::{QueueToken, ScheduleId, UserId};
+use onsale_common::time::Time;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::domain::token::Token;
+use crate::failure::Failure;
+
+/// The status column.
+pub(super) const WAITING: i16 = 0;
+pub(super) const ACTIVE: i16 = 1;
+pub(super) const EXPIRED: i16 = 2;
+pub(super) const USED: i16 = 3;
+
+/// What a status is in its column.
+pub(super) const fn status_code(status: TokenStatus) -> i16 {
+    match status {
+        TokenStatus::Waiting => WAITING,
+        TokenStatus::Active => ACTIVE,
+        TokenStatus::Expired => EXPIRED,
+        TokenStatus::Used => USED,
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    token: Uuid,
+    schedule_id: i64,
+    user_id: i64,
+    ordinal: i64,
+    status: i16,
+    issued_at: chrono::DateTime<chrono::Utc>,
+    active_at: Option<chrono::DateTime<chrono::Utc>>,
+    expires_at: chrono::DateTime<chrono::Utc>,
+    hold_until: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+impl From<Row> for Token {
+    fn from(row: Row) -> Self {
+        Self {
+            token: QueueToken::from_uuid(row.token),
+            schedule: ScheduleId::new(row.schedule_id),
+            user: UserId::new(row.user_id),
+            ordinal: row.ordinal,
+            status: match row.status {
+                WAITING => TokenStatus::Waiting,
+                ACTIVE => TokenStatus::Active,
+                USED => TokenStatus::Used,
+                _ => TokenStatus::Expired,
+            },
+            issued_at: Time(row.issued_at),
+            active_at: row.active_at.map(Time),
+            expires_at: Time(row.expires_at),
+            hold_until: row.hold_until.map(Time),
+        }
+    }
+}
+
+/// Reads some tokens.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn read(db: &mut PgConnection, tokens: &[Uuid]) -> Result<Vec<Token>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT token, schedule_id, user_id, ordinal, status, issued_at, active_at, expires_at, hold_until
+         FROM queue_tokens WHERE token = ANY($1)",
+    )
+    .bind(tokens)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Token::from).collect())
+}
+
+/// Reads and locks some tokens.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn lock(db: &mut PgConnection, tokens: &[Uuid]) -> Result<Vec<Token>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT token, schedule_id, user_id, ordinal, status, issued_at, active_at, expires_at, hold_until
+         FROM queue_tokens WHERE token = ANY($1) ORDER BY token FOR NO KEY UPDATE",
+    )
+    .bind(tokens)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Token::from).collect())
+}
+
+/// Reads and locks the live tokens of some users in some schedules' rooms.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn lock_live_of(db: &mut PgConnection, users: &[i64], schedules: &[i64]) -> Result<Vec<Token>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT t.token, t.schedule_id, t.user_id, t.ordinal, t.status, t.issued_at, t.active_at, t.expires_at, t.hold_until
+         FROM unnest($1::bigint[], $2::bigint[]) AS wanted(user_id, schedule_id)
+         JOIN queue_tokens t USING (user_id, schedule_id)
+         WHERE t.status < 2 ORDER BY t.token FOR NO KEY UPDATE OF t",
+    )
+    .bind(users)
+    .bind(schedules)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Token::from).collect())
+}
+
+/// A token to insert.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// The token.
+    pub token: QueueToken,
+    /// Its room.
+    pub schedule: ScheduleId,
+    /// Its user.
+    pub user: UserId,
+    /// Whether it is active at once.
+    pub active: bool,
+    /// When it runs out.
+    pub expires_at: Time,
+}
+
+/// Inserts tokens in their order of arrival; returns their ordinals in the same order.
+///
+/// # Errors
+/// [`Failure::Overtaken`] when one of the users has a live token of the schedule by now.
+pub async fn insert(db: &mut PgConnection, tokens: &[NewToken], now: Time) -> Result<Vec<i64>, Failure> {
+    if tokens.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(Uuid, i64)> = sqlx::query_as(
+        "INSERT INTO queue_tokens (token, schedule_id, user_id, status, issued_at, active_at, expires_at)
+         SELECT token, schedule_id, user_id, active::int, $6, CASE WHEN active THEN $6 END, expires_at
+         FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::boolean[], $5::timestamptz[])
+              WITH ORDINALITY AS new(token, schedule_id, user_id, active, expires_at, n)
+         ORDER BY n
+         ON CONFLICT DO NOTHING
+         RETURNING token, ordinal",
+    )
+    .bind(tokens.iter().map(|new| new.token.uuid()).collect::<Vec<_>>())
+    .bind(tokens.iter().map(|new| new.schedule.get()).collect::<Vec<_>>())
+    .bind(tokens.iter().map(|new| new.user.get()).collect::<Vec<_>>())
+    .bind(tokens.iter().map(|new| new.active).collect::<Vec<_>>())
+    .bind(tokens.iter().map(|new| new.expires_at.0).collect::<Vec<_>>())
+    .bind(now.0)
+    .fetch_all(db)
+    .await?;
+    if rows.len() != tokens.len() {
+        return Err(Failure::Overtaken("a user's live token"));
+    }
+    // A plain insert returns its rows in order, which the documentation does not promise.
+    let ordinals: std::collections::HashMap<Uuid, i64> = rows.into_iter().collect();
+    Ok(tokens.iter().map(|new| ordinals[&new.token.uuid()]).collect())
+}
+
+/// Ends some tokens.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn end(db: &mut PgConnection, ended: &[(QueueToken, TokenStatus)], now: Time) -> Result<(), Failure> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE queue_tokens t SET status = v.status, expires_at = least(t.expires_at, $3), hold_until = NULL
+         FROM unnest($1::uuid[], $2::smallint[]) AS v(token, status) WHERE t.token = v.token",
+    )
+    .bind(ended.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
+    .bind(ended.iter().map(|(_, status)| status_code(*status)).collect::<Vec<_>>())
+    .bind(now.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Sets until when live holds keep some tokens alive.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn set_hold_until(db: &mut PgConnection, holds: &[(QueueToken, Option<Time>)]) -> Result<(), Failure> {
+    if holds.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE queue_tokens t SET hold_until = v.hold_until
+         FROM unnest($1::uuid[], $2::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token",
+    )
+    .bind(holds.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
+    .bind(holds.iter().map(|(_, until)| until.map(|time| time.0)).collect::<Vec<_>>())
+    .execute(db)
+    .await?;
+    Ok(())
+}
