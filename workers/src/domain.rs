@@ -4,4 +4,5 @@ pub mod account;
 pub mod hold;
 pub mod payment;
 pub mod room;
+pub mod schedule;
 pub mod token;

@@ -3,9 +3,12 @@
 pub mod accounts;
 pub mod audit;
 pub mod catalog;
+pub mod demo;
 pub mod expiry;
+pub mod migrations;
 pub mod outbox;
 pub mod outcomes;
+pub mod pages;
 pub mod payments;
 pub mod pool;
 pub mod purge;

@@ -7,6 +7,7 @@ use sqlx::{FromRow, PgConnection};
 
 use crate::domain::account::{Account, Entry};
 use crate::failure::Failure;
+use crate::store::pages::PageAsked;
 
 /// What a kind is in its column.
 const CHARGE: i16 = 0;
@@ -141,17 +142,6 @@ pub async fn insert_entries(db: &mut PgConnection, entries: &[Entry], now: Time)
     Ok(ids)
 }
 
-/// A page of a ledger to read.
-#[derive(Debug, Clone, Copy)]
-pub struct LedgerPageAsked {
-    /// Whose ledger.
-    pub user: UserId,
-    /// Entries older than this one; from the newest when absent.
-    pub before: Option<i64>,
-    /// Entries at most.
-    pub limit: u32,
-}
-
 #[derive(FromRow)]
 struct EntryRow {
     page: i64,
@@ -186,7 +176,7 @@ impl From<EntryRow> for LedgerEntryView {
 /// When Postgres fails.
 pub async fn ledger_pages(
     db: &mut PgConnection,
-    asked: &[LedgerPageAsked],
+    asked: &[PageAsked],
 ) -> Result<Vec<Vec<LedgerEntryView>>, Failure> {
     let mut pages = vec![Vec::new(); asked.len()];
     if asked.is_empty() {
@@ -194,15 +184,15 @@ pub async fn ledger_pages(
     }
     let rows: Vec<EntryRow> = sqlx::query_as(
         "SELECT asked.page, e.id, e.kind, e.amount, e.balance_after, e.payment_id, e.created_at
-         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked(user_id, before, most, page)
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked(user_id, after, most, page)
          CROSS JOIN LATERAL (
              SELECT * FROM ledger_entries l
-             WHERE l.user_id = asked.user_id AND l.id < asked.before ORDER BY l.id DESC LIMIT asked.most
+             WHERE l.user_id = asked.user_id AND l.id < asked.after ORDER BY l.id DESC LIMIT asked.most
          ) AS e
          ORDER BY asked.page, e.id DESC",
     )
     .bind(asked.iter().map(|page| page.user.get()).collect::<Vec<_>>())
-    .bind(asked.iter().map(|page| page.before.unwrap_or(i64::MAX)).collect::<Vec<_>>())
+    .bind(asked.iter().map(|page| page.after.unwrap_or(i64::MAX)).collect::<Vec<_>>())
     .bind(asked.iter().map(|page| i64::from(page.limit)).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;

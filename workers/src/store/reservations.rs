@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::hold::{Reservation, SaleWindow};
 use crate::failure::Failure;
+use crate::store::pages::PageAsked;
 
 /// What a status is in its column.
 pub(super) const RESERVED: i16 = 0;
@@ -91,22 +92,46 @@ pub async fn read(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<Reservation>
     Ok(rows.into_iter().map(Reservation::from).collect())
 }
 
-/// Reads a user's reservations below an id, newest first. Ids grow with time only within a schedule, so that the order is
-/// by schedule, then by time.
+/// Reads some pages of users' reservations, newest first; returns them in the order asked. A page goes on after the
+/// reservation that ended the one before it: ids of different schedules do not follow time, so that its own time counts.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn of_user(db: &mut PgConnection, user: UserId, below: Option<i64>, most: i64) -> Result<Vec<Reservation>, Failure> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, user_id, token, command_id, seat_ids, total_amount, status, reserved_at, expires_at
-         FROM reservations WHERE user_id = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+pub async fn pages(db: &mut PgConnection, asked: &[PageAsked]) -> Result<Vec<Vec<Reservation>>, Failure> {
+    #[derive(FromRow)]
+    struct PagedRow {
+        page: i64,
+        #[sqlx(flatten)]
+        row: Row,
+    }
+    let mut pages = vec![Vec::new(); asked.len()];
+    if asked.is_empty() {
+        return Ok(pages);
+    }
+    let rows: Vec<PagedRow> = sqlx::query_as(
+        "SELECT asked.page, r.*
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked(user_id, after, most, page)
+         CROSS JOIN LATERAL (
+             SELECT id, user_id, token, command_id, seat_ids, total_amount, status, reserved_at, expires_at
+             FROM reservations
+             WHERE user_id = asked.user_id
+               AND (asked.after IS NULL OR (reserved_at, id) < (
+                   SELECT last.reserved_at, last.id FROM reservations last
+                   WHERE last.id = asked.after AND last.user_id = asked.user_id))
+             ORDER BY reserved_at DESC, id DESC LIMIT asked.most
+         ) AS r
+         ORDER BY asked.page, r.reserved_at DESC, r.id DESC",
     )
-    .bind(user.get())
-    .bind(below)
-    .bind(most)
+    .bind(asked.iter().map(|page| page.user.get()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|page| page.after).collect::<Vec<_>>())
+    .bind(asked.iter().map(|page| i64::from(page.limit)).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(Reservation::from).collect())
+    for PagedRow { page, row } in rows {
+        // WITH ORDINALITY counts from 1.
+        pages[page as usize - 1].push(Reservation::from(row));
+    }
+    Ok(pages)
 }
 
 /// What holding needs to know of some schedules.

@@ -1,0 +1,45 @@
+//! The catalog lane: concerts, schedules and seats, read by fans and made by organisers.
+
+mod organise;
+mod read;
+mod seat_map;
+mod views;
+
+use std::sync::Arc;
+
+use onsale_common::contract::{Envelope, Lane, Outcome};
+use sqlx::PgPool;
+
+use crate::config::Limits;
+use crate::failure::Failure;
+use crate::runtime::LaneWorker;
+
+/// What the lane needs.
+pub struct CatalogLane {
+    /// The truth.
+    pub pool: PgPool,
+    /// Lifetimes and limits.
+    pub limits: Limits,
+}
+
+impl LaneWorker for CatalogLane {
+    const LANE: Lane = Lane::Catalog;
+
+    async fn settle(self: Arc<Self>, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
+        let (writes, reads): (Vec<usize>, Vec<usize>) =
+            (0..commands.len()).partition(|n| commands[*n].command.name().has_effect());
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
+        let pick = |indices: &[usize]| indices.iter().map(|n| commands[*n].clone()).collect::<Vec<_>>();
+        if !writes.is_empty() {
+            for (n, outcome) in writes.iter().zip(organise::settle(&self, pick(&writes)).await?) {
+                outcomes[*n] = Some(outcome);
+            }
+        }
+        if !reads.is_empty() {
+            for (n, outcome) in reads.iter().zip(read::settle(&self, &pick(&reads)).await?) {
+                outcomes[*n] = Some(outcome);
+            }
+        }
+        Ok(outcomes.into_iter().map(|outcome| outcome.expect("every command has an effect or not")).collect())
+    }
+}

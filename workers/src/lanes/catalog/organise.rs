@@ -1,0 +1,136 @@
+//! What organisers write: concerts, schedules with their seats and rooms, and changes of them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use onsale_common::contract::catalog::{CreateConcert, CreateSchedule, UpdateSchedule};
+use onsale_common::contract::{Code, Command, Envelope, Outcome};
+use onsale_common::ids::{ConcertId, MAX_SCHEDULE_ID, ScheduleId};
+
+use super::{CatalogLane, views};
+use crate::config::Limits;
+use crate::domain::schedule::Schedule;
+use crate::failure::Failure;
+use crate::lanes::batch::Batch;
+use crate::lanes::reservation::sorted;
+use crate::store::catalog::schedules::NewSchedule;
+use crate::store::catalog::{concerts, schedules, seat_maps};
+
+/// Settles an organiser's commands in one transaction.
+pub(super) async fn settle(lane: &CatalogLane, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
+    let mut batch = Batch::begin(&lane.pool, commands).await?;
+    let (mut new_concerts, mut new_schedules, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    let open = batch.open();
+    for (n, command) in &open {
+        match &command.command {
+            Command::CreateConcert(new) => new_concerts.push((*n, new)),
+            Command::CreateSchedule(new) => new_schedules.push((*n, new)),
+            Command::UpdateSchedule(change) => changes.push((*n, change)),
+            _ => batch.settle(*n, Err(Code::Internal.into())),
+        }
+    }
+    create_concerts(&mut batch, &new_concerts).await?;
+    let mut managed = create_schedules(&mut batch, &new_schedules).await?;
+    managed.extend(update_schedules(&mut batch, &changes).await?);
+    show(&mut batch, &managed, &lane.limits).await?;
+    batch.commit().await
+}
+
+async fn create_concerts(batch: &mut Batch, asked: &[(usize, &CreateConcert)]) -> Result<(), Failure> {
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let now = batch.now();
+    let new: Vec<&CreateConcert> = asked.iter().map(|(_, new)| *new).collect();
+    let ids = concerts::insert(batch.db(), &new, now).await?;
+    let created = concerts::read(batch.db(), &ids).await?;
+    let created: HashMap<ConcertId, _> = created.iter().map(|concert| (concert.concert_id, concert)).collect();
+    for ((n, _), id) in asked.iter().zip(ids) {
+        batch.settle(*n, Ok(Outcome::done(created[&ConcertId::new(id)])));
+    }
+    Ok(())
+}
+
+/// Creates schedules; returns which commands are to be answered with which.
+async fn create_schedules(
+    batch: &mut Batch,
+    asked: &[(usize, &CreateSchedule)],
+) -> Result<Vec<(usize, ScheduleId)>, Failure> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let concert_ids = sorted(asked.iter().map(|(_, new)| new.concert_id.get()).collect());
+    let concerts: HashSet<ConcertId> =
+        concerts::read(batch.db(), &concert_ids).await?.into_iter().map(|concert| concert.concert_id).collect();
+    let ids = schedules::draw_ids(batch.db(), asked.len()).await?;
+    let (mut created, mut new) = (Vec::new(), Vec::new());
+    for ((n, asked), id) in asked.iter().zip(ids) {
+        if !concerts.contains(&asked.concert_id) {
+            batch.settle(*n, Err(Code::ConcertNotFound.into()));
+        } else if id > MAX_SCHEDULE_ID {
+            tracing::error!(id, "there is no schedule id left: the ids of its seats would not fit into 53 bits");
+            batch.settle(*n, Err(Code::Internal.into()));
+        } else {
+            let id = ScheduleId::new(id);
+            created.push((*n, id));
+            new.push(draft(asked, id));
+        }
+    }
+    schedules::insert(batch.db(), &new).await?;
+    Ok(created)
+}
+
+fn draft(asked: &CreateSchedule, id: ScheduleId) -> NewSchedule {
+    NewSchedule {
+        id,
+        concert: asked.concert_id,
+        performance_date: asked.performance_date,
+        performance_time: asked.performance_time,
+        booking_open_at: asked.booking_open_at,
+        booking_close_at: asked.booking_close_at,
+        seats_per_user: asked.seats_per_user,
+        capacity: asked.max_concurrent_users,
+        sections: asked.seats.sections(),
+    }
+}
+
+/// Changes schedules, one command after another; returns which commands are to be answered with which. Who waits is
+/// admitted into a larger room by the next tick of cron.
+async fn update_schedules(
+    batch: &mut Batch,
+    asked: &[(usize, &UpdateSchedule)],
+) -> Result<Vec<(usize, ScheduleId)>, Failure> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = sorted(asked.iter().map(|(_, change)| change.schedule_id.get()).collect());
+    let mut found: HashMap<ScheduleId, Schedule> =
+        schedules::lock(batch.db(), &ids).await?.into_iter().map(|schedule| (schedule.id, schedule)).collect();
+    let mut changed = Vec::new();
+    for (n, change) in asked {
+        let schedule = found.get_mut(&change.schedule_id).ok_or_else(|| Code::ScheduleNotFound.into());
+        match schedule.and_then(|schedule| schedule.update(change)) {
+            Ok(()) => changed.push((*n, change.schedule_id)),
+            Err(rejection) => batch.settle(*n, Err(rejection)),
+        }
+    }
+    let written = sorted(changed.iter().map(|(_, id)| *id).collect::<Vec<_>>());
+    let written: Vec<&Schedule> = written.iter().filter_map(|id| found.get(id)).collect();
+    schedules::write(batch.db(), &written).await?;
+    Ok(changed)
+}
+
+/// Answers commands with schedules as they are now stored.
+async fn show(batch: &mut Batch, managed: &[(usize, ScheduleId)], limits: &Limits) -> Result<(), Failure> {
+    let now = batch.now();
+    let ids = sorted(managed.iter().map(|(_, id)| id.get()).collect());
+    let found = schedules::read(batch.db(), &ids, &[]).await?;
+    let found: HashMap<ScheduleId, &Schedule> = found.iter().map(|schedule| (schedule.id, schedule)).collect();
+    let available: HashMap<ScheduleId, u64> =
+        seat_maps::available(batch.db(), &ids, now).await?.into_iter().collect();
+    for (n, id) in managed {
+        let view = views::managed(found[id], available[id], limits, now);
+        batch.settle(*n, Ok(Outcome::done(&view)));
+    }
+    Ok(())
+}

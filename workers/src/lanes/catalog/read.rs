@@ -1,0 +1,181 @@
+//! Reading the catalog. Fans ask for the same few things at the same time: each is loaded and written once for all who
+//! ask for it in a batch.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use onsale_common::contract::account::{PAGE_LIMIT_DEFAULT, cursor_after};
+use onsale_common::contract::catalog::{ConcertPage, ConcertView, SeatFilter};
+use onsale_common::contract::{Code, Command, Envelope, Outcome, Rejection};
+use onsale_common::ids::{ConcertId, ScheduleId};
+use onsale_common::time::Time;
+use sqlx::PgConnection;
+
+use super::{CatalogLane, seat_map, views};
+use crate::domain::schedule::Schedule;
+use crate::failure::Failure;
+use crate::lanes::callers::Callers;
+use crate::lanes::reservation::sorted;
+use crate::store::catalog::concerts::{self, ConcertsAsked};
+use crate::store::catalog::{schedules, seat_maps};
+
+/// Bytes that the answers to one batch hold at most: copies of a large seat map for hundreds of callers would not fit
+/// into a message, nor into the memory of a small machine. Callers beyond it are told to ask again.
+const ANSWERS_BYTES_MAX: usize = 64 << 20;
+
+/// Something to be answered; what is equal is answered with the same text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Question {
+    Concerts(ConcertsAsked),
+    Concert(ConcertId),
+    Schedules { concert: ConcertId, from: Option<NaiveDate>, to: Option<NaiveDate> },
+    Seats { schedule: ScheduleId, filter: SeatFilter },
+}
+
+/// Settles reads.
+pub(super) async fn settle(lane: &CatalogLane, commands: &[Arc<Envelope>]) -> Result<Vec<Outcome>, Failure> {
+    let mut db = lane.pool.acquire().await?;
+    let now = Time::now();
+    let callers = Callers::read(&mut db, commands.iter().map(|command| &**command)).await?;
+    let shelf = Shelf::load(&mut db, commands).await?;
+    let questions: Vec<Result<Question, Rejection>> =
+        commands.iter().map(|command| shelf.question(command, &callers, now)).collect();
+    let distinct: HashSet<Question> = questions.iter().flatten().cloned().collect();
+    let answers = shelf.answers(&mut db, distinct, now).await?;
+    let mut bytes_left = ANSWERS_BYTES_MAX;
+    let mut answer = |question: Question| {
+        let json = answers.get(&question).ok_or(Code::Internal)?;
+        bytes_left = bytes_left.checked_sub(json.len()).ok_or(Code::Overloaded)?;
+        Ok(Outcome { ok: true, json: json.clone() })
+    };
+    Ok(questions.into_iter().map(|question| question.and_then(&mut answer).into()).collect())
+}
+
+/// The concerts and schedules that a batch asks about.
+struct Shelf {
+    pages: HashMap<ConcertsAsked, Vec<ConcertId>>,
+    concerts: HashMap<ConcertId, ConcertView>,
+    /// By date.
+    schedules: Vec<Schedule>,
+}
+
+impl Shelf {
+    async fn load(db: &mut PgConnection, commands: &[Arc<Envelope>]) -> Result<Self, Failure> {
+        let (mut pages, mut of_concerts, mut schedule_ids) = (HashSet::new(), Vec::new(), Vec::new());
+        let mut concert_ids = Vec::new();
+        for command in commands {
+            match &command.command {
+                Command::ListConcerts(list) => drop(pages.insert(page(list.limit, list.cursor.as_deref()))),
+                Command::GetConcert(get) => concert_ids.push(get.concert_id.get()),
+                Command::ListSchedules(list) => of_concerts.push(list.concert_id.get()),
+                Command::ListSeats(list) => {
+                    concert_ids.push(list.concert_id.get());
+                    schedule_ids.push(list.schedule_id.get());
+                }
+                _ => {}
+            }
+        }
+        let pages: Vec<ConcertsAsked> = pages.into_iter().collect();
+        let found = concerts::pages(db, &pages).await?;
+        concert_ids.extend(&of_concerts);
+        concert_ids.extend(found.iter().flatten());
+        let concerts = concerts::read(db, &sorted(concert_ids)).await?;
+        let schedules = schedules::read(db, &sorted(schedule_ids), &sorted(of_concerts)).await?;
+        let ids = |found: Vec<i64>| found.into_iter().map(ConcertId::new).collect();
+        Ok(Self {
+            pages: pages.into_iter().zip(found.into_iter().map(ids)).collect(),
+            concerts: concerts.into_iter().map(|concert| (concert.concert_id, concert)).collect(),
+            schedules,
+        })
+    }
+
+    /// What a command asks, once it may: the token, then what it names, then whether the token opens it.
+    fn question(&self, command: &Envelope, callers: &Callers, now: Time) -> Result<Question, Rejection> {
+        let demand_concert = |id| self.concerts.get(&id).map(drop).ok_or(Code::ConcertNotFound);
+        match &command.command {
+            Command::ListConcerts(list) => Ok(Question::Concerts(page(list.limit, list.cursor.as_deref()))),
+            Command::GetConcert(get) => {
+                demand_concert(get.concert_id)?;
+                Ok(Question::Concert(get.concert_id))
+            }
+            Command::ListSchedules(list) => {
+                callers.live(command, now)?;
+                demand_concert(list.concert_id)?;
+                Ok(Question::Schedules { concert: list.concert_id, from: list.from_date, to: list.to_date })
+            }
+            Command::ListSeats(list) => {
+                let caller = callers.live(command, now)?;
+                demand_concert(list.concert_id)?;
+                let schedule = self.schedule(list.schedule_id).filter(|found| found.concert == list.concert_id);
+                let schedule = schedule.ok_or(Code::ScheduleNotFound)?.id;
+                caller.demand_schedule(schedule)?;
+                Ok(Question::Seats { schedule, filter: list.status })
+            }
+            _ => Err(Code::Internal.into()),
+        }
+    }
+
+    fn schedule(&self, id: ScheduleId) -> Option<&Schedule> {
+        self.schedules.iter().find(|schedule| schedule.id == id)
+    }
+
+    fn between(&self, concert: ConcertId, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Vec<&Schedule> {
+        let wanted = |schedule: &&Schedule| {
+            let date = schedule.performance_date;
+            schedule.concert == concert && from.is_none_or(|from| date >= from) && to.is_none_or(|to| date <= to)
+        };
+        self.schedules.iter().filter(wanted).collect()
+    }
+
+    async fn answers(
+        &self,
+        db: &mut PgConnection,
+        questions: HashSet<Question>,
+        now: Time,
+    ) -> Result<HashMap<Question, String>, Failure> {
+        let mut counted = Vec::new();
+        for question in &questions {
+            if let Question::Schedules { concert, from, to } = question {
+                counted.extend(self.between(*concert, *from, *to).iter().map(|schedule| schedule.id.get()));
+            }
+        }
+        let available: HashMap<ScheduleId, u64> =
+            seat_maps::available(db, &sorted(counted), now).await?.into_iter().collect();
+        let mut answers = HashMap::with_capacity(questions.len());
+        for question in questions {
+            let json = match &question {
+                Question::Concerts(asked) => json(&self.concert_page(*asked)),
+                Question::Concert(id) => json(&self.concerts[id]),
+                Question::Schedules { concert, from, to } => {
+                    let view = |schedule: &Schedule| views::schedule(schedule, available[&schedule.id], now);
+                    json(&self.between(*concert, *from, *to).into_iter().map(view).collect::<Vec<_>>())
+                }
+                // One query for each map: its rows arrive in order, and are written as they do.
+                Question::Seats { schedule, filter } => {
+                    let schedule = self.schedule(*schedule).expect("the question was about a schedule that exists");
+                    seat_map::write(db, schedule, *filter, now).await?
+                }
+            };
+            answers.insert(question, json);
+        }
+        Ok(answers)
+    }
+
+    fn concert_page(&self, asked: ConcertsAsked) -> ConcertPage {
+        let limit = asked.limit as usize - 1;
+        let ids = self.pages.get(&asked).map_or(&[][..], Vec::as_slice);
+        let shown = &ids[..limit.min(ids.len())];
+        let next_cursor = if ids.len() > limit { shown.last().map(ToString::to_string) } else { None };
+        ConcertPage { concerts: shown.iter().filter_map(|id| self.concerts.get(id)).cloned().collect(), next_cursor }
+    }
+}
+
+fn page(limit: Option<u32>, cursor: Option<&str>) -> ConcertsAsked {
+    // One more than asked tells whether there is a next page.
+    ConcertsAsked { after: cursor_after(cursor).unwrap_or(0), limit: limit.unwrap_or(PAGE_LIMIT_DEFAULT) + 1 }
+}
+
+fn json(view: &impl serde::Serialize) -> String {
+    Outcome::done(view).json
+}
