@@ -24,7 +24,8 @@ pub const BATCH_SECONDS: &str = "onsale_batch_seconds";
 /// # Panics
 /// When called twice in one process.
 pub fn start(process: &'static str) {
-    let filter = EnvFilter::try_from_env("ONSALE_LOG").unwrap_or_else(|_| EnvFilter::new("info,lapin=warn"));
+    let filter = EnvFilter::try_from_env("ONSALE_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,lapin=warn,sqlx::postgres::notice=error"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if std::env::var("ONSALE_LOG_FORMAT").is_ok_and(|format| format == "json") {
         logs.json().init();

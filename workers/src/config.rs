@@ -55,7 +55,10 @@ impl PostgresConfig {
     /// Reads `ONSALE_POSTGRES_URL` and `ONSALE_POSTGRES_CONNECTIONS`.
     pub fn from_env(env: &mut Env) -> Self {
         Self {
-            url: env.required_secret("ONSALE_POSTGRES_URL", "the database, as in postgres://user:password@host:5432/onsale"),
+            url: env.required_secret(
+                "ONSALE_POSTGRES_URL",
+                "the database, as in postgres://user:password@host:5432/onsale",
+            ),
             connections_max: env.number("ONSALE_POSTGRES_CONNECTIONS", 4, 1..=200),
         }
     }

@@ -96,7 +96,10 @@ pub async fn run(
     let jobs = [
         schedule::Job::new("admit", &times.admit, move || admit::run(admitting.clone())),
         schedule::Job::new("expire", &times.expire, move || expire::run(expiring.clone())),
-        schedule::Job::new("relay", &times.relay, { let relay = relay.clone(); move || relay.clone().run() }),
+        schedule::Job::new("relay", &times.relay, {
+            let relay = relay.clone();
+            move || relay.clone().run()
+        }),
         schedule::Job::new("reconcile", &times.reconcile, move || reconciler.clone().run()),
         schedule::Job::new("purge", &times.purge, move || purge(purging.clone())),
     ];

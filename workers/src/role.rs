@@ -42,8 +42,7 @@ impl Servers {
         }
         let pool = store::pool::open(&postgres, process)
             .map_err(|error| anyhow::anyhow!("ONSALE_POSTGRES_URL is not usable: {error}"))?;
-        let redis =
-            Redis::open(&redis).map_err(|error| anyhow::anyhow!("ONSALE_REDIS_URL is not usable: {error}"))?;
+        let redis = Redis::open(&redis).map_err(|error| anyhow::anyhow!("ONSALE_REDIS_URL is not usable: {error}"))?;
         Ok(Self { pool, redis, limits })
     }
 }

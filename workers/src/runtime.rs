@@ -21,5 +21,8 @@ pub trait LaneWorker: Send + Sync + 'static {
 
     /// Settles a batch: one outcome for each command, in their order. It may be called again with the same commands, or
     /// some of them, after it failed or the process died at any point: effects that were committed are not repeated.
-    fn settle(self: Arc<Self>, commands: Vec<Arc<Envelope>>) -> impl Future<Output = Result<Vec<Outcome>, Failure>> + Send;
+    fn settle(
+        self: Arc<Self>,
+        commands: Vec<Arc<Envelope>>,
+    ) -> impl Future<Output = Result<Vec<Outcome>, Failure>> + Send;
 }

@@ -160,7 +160,8 @@ impl World {
             accounts: self.accounts.clone(),
         };
         let user_id = UserId::new(user);
-        let command = Pay { reservation_id: reservation, payment_method: PaymentMethod::Balance, user_id, amount: None };
+        let command =
+            Pay { reservation_id: reservation, payment_method: PaymentMethod::Balance, user_id, amount: None };
         let entry = till.pay(&command, &self.tokens[&user_id], id, self.now)?;
         *self.entries.entry(entry.user).or_default() += entry.amount;
         *self.paid.entry(reservation).or_default() += 1;
@@ -186,7 +187,10 @@ impl World {
                 let sold = status == ReservationStatus::Paid;
                 prop_assert_eq!(seat.status, if sold { SeatStatus::Sold } else { SeatStatus::Held });
             }
-            prop_assert_eq!(self.paid.get(&found.id).copied().unwrap_or(0), i64::from(status == ReservationStatus::Paid));
+            prop_assert_eq!(
+                self.paid.get(&found.id).copied().unwrap_or(0),
+                i64::from(status == ReservationStatus::Paid)
+            );
         }
         prop_assert!(seats_of.values().all(|seats| *seats <= SEATS_PER_USER), "a user has more seats than allowed");
         for seat in self.sale.seats.values() {

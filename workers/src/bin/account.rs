@@ -7,5 +7,9 @@ use onsale_workers::lanes::account::AccountLane;
 use onsale_workers::role::{Servers, run_worker};
 
 fn main() -> ExitCode {
-    run_worker("account", |Servers { pool, limits, .. }, env| AccountLane { pool, limits, logins: Logins::from_env(env) })
+    run_worker("account", |Servers { pool, limits, .. }, env| AccountLane {
+        pool,
+        limits,
+        logins: Logins::from_env(env),
+    })
 }

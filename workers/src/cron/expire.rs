@@ -43,8 +43,7 @@ async fn expire_holds(crew: &Crew) -> Result<u64, Failure> {
         let events: Vec<NewEvent> = holds.iter().map(expired_event).collect();
         store::outbox::add(&mut transaction, &events, now).await?;
         transaction.commit().await?;
-        let owned: Vec<_> =
-            holds.iter().flat_map(|hold| hold.seats.iter().map(|seat| (*seat, hold.command))).collect();
+        let owned: Vec<_> = holds.iter().flat_map(|hold| hold.seats.iter().map(|seat| (*seat, hold.command))).collect();
         crew.servers.redis.release_seats(&owned).await;
         count += holds.len() as u64;
         if holds.is_empty() {

@@ -128,7 +128,8 @@ async fn publish(channel: &Channel, events: &[StoredEvent]) -> Vec<i64> {
             .with_type(event.kind.as_str().into())
             .with_app_id("onsale-cron".into());
         let options = BasicPublishOptions::default();
-        let publish = channel.basic_publish(EVENTS_EXCHANGE.into(), event.kind.as_str().into(), options, &body, properties);
+        let publish =
+            channel.basic_publish(EVENTS_EXCHANGE.into(), event.kind.as_str().into(), options, &body, properties);
         match within("publish an event", publish).await {
             Ok(confirm) => confirms.push(async { (event.id, within("have an event confirmed", confirm).await) }),
             Err(error) => {

@@ -43,7 +43,13 @@ impl Account {
     ///
     /// # Errors
     /// `INVALID_AMOUNT` when the amount is not above zero, above `charge_max`, or would lift the balance above `balance_max`.
-    pub fn charge(&mut self, amount: Amount, charge_max: Money, balance_max: Money, now: Time) -> Result<Entry, Rejection> {
+    pub fn charge(
+        &mut self,
+        amount: Amount,
+        charge_max: Money,
+        balance_max: Money,
+        now: Time,
+    ) -> Result<Entry, Rejection> {
         let amount = positive(amount)?;
         if amount > charge_max {
             let message = format!("amount must be at most {charge_max}");
@@ -74,9 +80,17 @@ impl Account {
         self.take(EntryKind::Payment, amount, Some(payment), now)
     }
 
-    fn take(&mut self, kind: EntryKind, amount: Money, payment: Option<PaymentId>, now: Time) -> Result<Entry, Rejection> {
+    fn take(
+        &mut self,
+        kind: EntryKind,
+        amount: Money,
+        payment: Option<PaymentId>,
+        now: Time,
+    ) -> Result<Entry, Rejection> {
         if amount > self.balance {
-            return Err(Rejection::of(Code::InsufficientBalance).with("balance", self.balance).with("required", amount));
+            return Err(Rejection::of(Code::InsufficientBalance)
+                .with("balance", self.balance)
+                .with("required", amount));
         }
         self.total_used += amount;
         Ok(self.change(kind, -amount, payment, now))

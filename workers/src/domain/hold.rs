@@ -159,7 +159,9 @@ impl Sale {
         let had = self.seats_of_users.get(&owner).copied().unwrap_or(0);
         let has = had.saturating_add(u32::try_from(asked.len()).unwrap_or(u32::MAX));
         if has > window.seats_per_user {
-            return Err(Rejection::of(Code::SeatLimitExceeded).with("limit", window.seats_per_user).with("seatsAlready", had));
+            return Err(Rejection::of(Code::SeatLimitExceeded)
+                .with("limit", window.seats_per_user)
+                .with("seatsAlready", had));
         }
         let taken: Vec<i64> = asked
             .iter()

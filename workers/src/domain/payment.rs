@@ -33,7 +33,8 @@ impl Till {
     pub fn pay(&mut self, command: &Pay, caller: &Token, id: PaymentId, now: Time) -> Result<Entry, Rejection> {
         caller.demand_user(command.user_id)?;
         let reservation = self.reservations.get_mut(&command.reservation_id);
-        let already_paid = reservation.as_ref().is_some_and(|r| r.user == caller.user && r.status == ReservationStatus::Paid);
+        let already_paid =
+            reservation.as_ref().is_some_and(|r| r.user == caller.user && r.status == ReservationStatus::Paid);
         if !already_paid {
             caller.demand(Need::Active, now)?;
         }

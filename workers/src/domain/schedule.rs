@@ -123,7 +123,9 @@ mod tests {
             booking_open_at: None,
             booking_close_at: None,
         };
-        schedule.update(&UpdateSchedule { max_concurrent_users: Some(7), paused: Some(true), ..nothing.clone() }).unwrap();
+        schedule
+            .update(&UpdateSchedule { max_concurrent_users: Some(7), paused: Some(true), ..nothing.clone() })
+            .unwrap();
         schedule.update(&UpdateSchedule { seats_per_user: Some(2), ..nothing.clone() }).unwrap();
         assert_eq!((schedule.capacity, schedule.paused, schedule.seats_per_user), (Some(7), true, Some(2)));
         let too_late = Some(schedule.booking_close_at);

@@ -56,8 +56,7 @@ impl LaneWorker for AccountLane {
     async fn settle(self: Arc<Self>, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
         let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
         for work in Work::IN_ORDER {
-            let indices: Vec<usize> =
-                (0..commands.len()).filter(|n| Work::of(&commands[*n].command) == work).collect();
+            let indices: Vec<usize> = (0..commands.len()).filter(|n| Work::of(&commands[*n].command) == work).collect();
             if indices.is_empty() {
                 continue;
             }

@@ -91,8 +91,11 @@ impl PaymentLane {
 
     /// Tells Redis what is sold and who is gone, and lets the next ones in.
     async fn free_slots(&self, paid: &Paid, till: &Till) {
-        let sold: Vec<SeatId> =
-            paid.payments.iter().flat_map(|payment| till.reservations[&payment.reservation].seats.iter().copied()).collect();
+        let sold: Vec<SeatId> = paid
+            .payments
+            .iter()
+            .flat_map(|payment| till.reservations[&payment.reservation].seats.iter().copied())
+            .collect();
         self.redis.mark_sold(&sold).await;
         let gone: Vec<RoomChange> = paid.used.iter().map(|(token, _)| RoomChange::Gone(*token)).collect();
         self.redis.change_rooms(&gone).await;
@@ -175,7 +178,12 @@ async fn decide(
             let reservation = &till.reservations[&pay.reservation_id];
             let view = view(id, reservation, till, now);
             batch.event(paid_event(&view));
-            paid.payments.push(NewPayment { id, reservation: reservation.id, user: reservation.user, amount: view.amount });
+            paid.payments.push(NewPayment {
+                id,
+                reservation: reservation.id,
+                user: reservation.user,
+                amount: view.amount,
+            });
             paid.entries.push(entry);
             payers.push((caller.token, caller.user));
             Outcome::done(&view)

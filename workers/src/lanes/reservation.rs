@@ -91,7 +91,9 @@ impl ReservationLane {
         let open = batch.open();
         let mut callers = Callers::lock(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
         let proven = |command: &Envelope| match &command.command {
-            Command::HoldSeats(hold) => callers.of(command).ok().map(|token| token.user).filter(|user| *user == hold.user_id),
+            Command::HoldSeats(hold) => {
+                callers.of(command).ok().map(|token| token.user).filter(|user| *user == hold.user_id)
+            }
             _ => None,
         };
         batch.replay_keys(proven).await?;
@@ -128,8 +130,10 @@ impl ReservationLane {
         };
         if !schedules.is_empty() {
             let limit = self.limits.seats_per_user;
-            sale.schedules = store::reservations::sale_windows(batch.db(), &sorted(schedules), limit).await?.into_iter().collect();
-            sale.seats_of_users = store::reservations::seats_of_users(batch.db(), &sorted(pairs), now).await?.into_iter().collect();
+            sale.schedules =
+                store::reservations::sale_windows(batch.db(), &sorted(schedules), limit).await?.into_iter().collect();
+            sale.seats_of_users =
+                store::reservations::seats_of_users(batch.db(), &sorted(pairs), now).await?.into_iter().collect();
         }
         sale.seats = views::by_id(store::seats::lock(batch.db(), &sorted(seats)).await?);
         Ok(sale)

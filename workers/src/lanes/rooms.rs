@@ -21,7 +21,12 @@ const ADMIT_MAX: u32 = 5_000;
 ///
 /// # Errors
 /// When Postgres fails.
-pub(crate) async fn admit_waiting(pool: &PgPool, redis: &Redis, limits: &Limits, schedule: ScheduleId) -> Result<usize, Failure> {
+pub(crate) async fn admit_waiting(
+    pool: &PgPool,
+    redis: &Redis,
+    limits: &Limits,
+    schedule: ScheduleId,
+) -> Result<usize, Failure> {
     let mut count = 0;
     loop {
         let mut transaction = pool.begin().await?;

@@ -150,10 +150,7 @@ impl Redis {
         active: &[(QueueToken, Time)],
     ) -> Option<()> {
         let (line, actives) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "active"));
-        self.call("empty a room", async |mut connection| {
-            connection.del::<_, ()>((&line, &actives)).await
-        })
-        .await?;
+        self.call("empty a room", async |mut connection| connection.del::<_, ()>((&line, &actives)).await).await?;
         for chunk in waiting.chunks(BUILD_CHUNK) {
             let members: Vec<(i64, Vec<u8>)> =
                 chunk.iter().map(|(token, ordinal)| (*ordinal, uuid_bytes(token))).collect();

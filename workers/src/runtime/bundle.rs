@@ -109,7 +109,10 @@ mod tests {
     #[test]
     fn a_bad_command_is_answered_in_its_place() {
         let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
-        let body = format!(r#"[{},{{"id":"{second}","command":"Nonsense","deadline":"2030-01-01T00:00:00Z"}}]"#, get_token(first));
+        let body = format!(
+            r#"[{},{{"id":"{second}","command":"Nonsense","deadline":"2030-01-01T00:00:00Z"}}]"#,
+            get_token(first)
+        );
         let bundle = Bundle::decode(body.as_bytes(), Lane::Admission);
         assert_eq!(bundle.commands().count(), 1);
         let done = Outcome::done(&serde_json::json!({}));

@@ -148,18 +148,26 @@ mod tests {
     #[tokio::test]
     async fn a_refused_and_a_panicking_command_harm_only_themselves() {
         let commands = commands(100, Time::now().plus(Duration::from_secs(60)));
-        let lane = Arc::new(Stumbling { refuses: vec![commands[17].id], panics: vec![commands[80].id], overtaken: Mutex::new(3) });
+        let lane = Arc::new(Stumbling {
+            refuses: vec![commands[17].id],
+            panics: vec![commands[80].id],
+            overtaken: Mutex::new(3),
+        });
         let settled = settle(&lane, commands.clone()).await;
         for (n, outcome) in settled.outcomes.iter().enumerate() {
             assert_eq!(outcome.ok, n != 17 && n != 80, "command {n}");
         }
-        assert_eq!(settled.casualties.iter().map(|casualty| casualty.command.id).collect::<Vec<_>>(), [commands[17].id, commands[80].id]);
+        assert_eq!(
+            settled.casualties.iter().map(|casualty| casualty.command.id).collect::<Vec<_>>(),
+            [commands[17].id, commands[80].id]
+        );
     }
 
     #[tokio::test]
     async fn a_command_past_its_deadline_is_not_executed() {
         let commands = commands(2, Time(Time::now().0 - chrono::TimeDelta::seconds(1)));
-        let settled = settle(&Arc::new(Stumbling { panics: vec![commands[0].id], ..Default::default() }), commands).await;
+        let settled =
+            settle(&Arc::new(Stumbling { panics: vec![commands[0].id], ..Default::default() }), commands).await;
         assert!(settled.outcomes.iter().all(|outcome| outcome.json.contains("DEADLINE_EXCEEDED")));
         assert!(settled.casualties.is_empty());
     }

@@ -174,10 +174,7 @@ impl From<EntryRow> for LedgerEntryView {
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn ledger_pages(
-    db: &mut PgConnection,
-    asked: &[PageAsked],
-) -> Result<Vec<Vec<LedgerEntryView>>, Failure> {
+pub async fn ledger_pages(db: &mut PgConnection, asked: &[PageAsked]) -> Result<Vec<Vec<LedgerEntryView>>, Failure> {
     let mut pages = vec![Vec::new(); asked.len()];
     if asked.is_empty() {
         return Ok(pages);

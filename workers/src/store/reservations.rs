@@ -190,7 +190,9 @@ pub async fn seats_of_users(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(user, schedule, seats)| ((UserId::new(user), ScheduleId::new(schedule)), u32::try_from(seats).unwrap_or(u32::MAX)))
+        .map(|(user, schedule, seats)| {
+            ((UserId::new(user), ScheduleId::new(schedule)), u32::try_from(seats).unwrap_or(u32::MAX))
+        })
         .collect())
 }
 

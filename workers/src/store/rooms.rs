@@ -33,7 +33,11 @@ impl Row {
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn read(db: &mut PgConnection, schedules: &[i64], limits: &Limits) -> Result<Vec<(ScheduleId, Room)>, Failure> {
+pub async fn read(
+    db: &mut PgConnection,
+    schedules: &[i64],
+    limits: &Limits,
+) -> Result<Vec<(ScheduleId, Room)>, Failure> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT schedule_id, capacity, paused, drained_weight, drained_at FROM rooms WHERE schedule_id = ANY($1)",
     )
@@ -47,7 +51,11 @@ pub async fn read(db: &mut PgConnection, schedules: &[i64], limits: &Limits) -> 
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn lock(db: &mut PgConnection, schedules: &[i64], limits: &Limits) -> Result<Vec<(ScheduleId, Room)>, Failure> {
+pub async fn lock(
+    db: &mut PgConnection,
+    schedules: &[i64],
+    limits: &Limits,
+) -> Result<Vec<(ScheduleId, Room)>, Failure> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT schedule_id, capacity, paused, drained_weight, drained_at
          FROM rooms WHERE schedule_id = ANY($1) ORDER BY schedule_id FOR NO KEY UPDATE",
@@ -115,7 +123,8 @@ pub async fn admit_next(
     .bind(expires_at.0)
     .fetch_all(db)
     .await?;
-    let admitted = |(token, user)| Admitted { token: QueueToken::from_uuid(token), user: UserId::new(user), expires_at };
+    let admitted =
+        |(token, user)| Admitted { token: QueueToken::from_uuid(token), user: UserId::new(user), expires_at };
     Ok(rows.into_iter().map(admitted).collect())
 }
 
@@ -229,5 +238,8 @@ pub async fn counts(db: &mut PgConnection, schedules: &[i64]) -> Result<Vec<(Sch
     .bind(schedules)
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|(id, waiting, active)| (ScheduleId::new(id), waiting.unsigned_abs(), active.unsigned_abs())).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(id, waiting, active)| (ScheduleId::new(id), waiting.unsigned_abs(), active.unsigned_abs()))
+        .collect())
 }

@@ -24,15 +24,15 @@ use crate::store::outbox::{EventKind, NewEvent};
 /// user asked.
 pub(super) async fn change(lane: &AccountLane, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
     let mut batch = Batch::begin(&lane.pool, commands).await?;
-    let callers = Callers::read(batch.db(), batch.open().iter().map(|(_, command)| &**command)).await?;
+    let open = batch.open();
+    let callers = Callers::read(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
     let proven = |command: &Envelope| {
         let asked = user_asked(&command.command);
         callers.of(command).ok().map(|token| token.user).filter(|user| Some(*user) == asked)
     };
     batch.replay_keys(proven).await?;
     let (now, open) = (batch.now(), batch.open());
-    let standings =
-        standing::of_callers(batch.db(), &callers, open.iter().map(|(_, command)| &**command), now).await?;
+    let standings = standing::of_callers(batch.db(), &callers, open.iter().map(|(_, command)| &**command), now).await?;
     let users = standings.iter().flatten().map(|user| user.get()).collect();
     let accounts = store::accounts::lock(batch.db(), &sorted(users)).await?;
     let mut accounts: HashMap<UserId, Account> = accounts.into_iter().map(|account| (account.user, account)).collect();

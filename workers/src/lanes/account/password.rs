@@ -71,10 +71,7 @@ fn derive(params: &Params, password: &str, salt: &[u8]) -> argon2::password_hash
 
 /// Does some hashing when its turn comes, away from the threads that serve the network; `None` when the deadline of its
 /// command has passed by then: a backlog is not worked off for callers that have gone.
-pub(super) async fn in_turn<T: Send + 'static>(
-    deadline: Time,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
+pub(super) async fn in_turn<T: Send + 'static>(deadline: Time, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let _turn = TURNS.acquire().await.expect("the semaphore is never closed");
     if deadline <= Time::now() {
         return None;

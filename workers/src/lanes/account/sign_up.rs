@@ -84,8 +84,7 @@ async fn create(
             None => refused.extend(asked(command).map(|new| (*n, new))),
         }
     }
-    let (names, emails): (Vec<&str>, Vec<&str>) =
-        refused.iter().map(|(_, new)| (&*new.username, &*new.email)).unzip();
+    let (names, emails): (Vec<&str>, Vec<&str>) = refused.iter().map(|(_, new)| (&*new.username, &*new.email)).unzip();
     let taken = store::users::taken(batch.db(), &names, &emails).await?;
     for ((n, _), taken) in refused.into_iter().zip(taken) {
         batch.settle(n, Err(refusal(taken)?));

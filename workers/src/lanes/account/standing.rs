@@ -38,7 +38,7 @@ pub(super) async fn of_callers<'a>(
     let pairs: Vec<_> = commands.map(standing).collect();
     let others = pairs.iter().flatten().filter(|(caller, asked)| caller != asked).map(|(_, asked)| asked.get());
     let others = sorted(store::users::existing(db, &sorted(others.collect())).await?);
-    let decide = |(caller, asked)| match caller == asked {
+    let decide = |(caller, asked): (UserId, UserId)| match caller == asked {
         true => Ok(asked),
         false if others.binary_search(&asked.get()).is_ok() => Err(Code::Forbidden.into()),
         false => Err(Code::UserNotFound.into()),

@@ -69,7 +69,8 @@ impl AdmissionLane {
 
     /// A glance at Redis spares a full room's row: nobody is admitted on its word, only kept from trying.
     async fn glance(&self, commands: &[Arc<Envelope>]) -> Result<HashMap<ScheduleId, RoomGlance>, Failure> {
-        let schedules = sorted(commands.iter().filter_map(|command| asked(command)).map(|ask| ask.schedule_id).collect());
+        let schedules =
+            sorted(commands.iter().filter_map(|command| asked(command)).map(|ask| ask.schedule_id).collect());
         let Some(glances) = self.redis.glance(&schedules).await else { return Ok(HashMap::new()) };
         if glances.values().all(|glance| glance.built) {
             return Ok(glances);

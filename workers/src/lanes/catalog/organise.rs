@@ -126,8 +126,7 @@ async fn show(batch: &mut Batch, managed: &[(usize, ScheduleId)], limits: &Limit
     let ids = sorted(managed.iter().map(|(_, id)| id.get()).collect());
     let found = schedules::read(batch.db(), &ids, &[]).await?;
     let found: HashMap<ScheduleId, &Schedule> = found.iter().map(|schedule| (schedule.id, schedule)).collect();
-    let available: HashMap<ScheduleId, u64> =
-        seat_maps::available(batch.db(), &ids, now).await?.into_iter().collect();
+    let available: HashMap<ScheduleId, u64> = seat_maps::available(batch.db(), &ids, now).await?.into_iter().collect();
     for (n, id) in managed {
         let view = views::managed(found[id], available[id], limits, now);
         batch.settle(*n, Ok(Outcome::done(&view)));
