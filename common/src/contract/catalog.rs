@@ -218,8 +218,8 @@ impl NewSeats {
     }
 }
 
-/// A, B, … Z, AA, AB, …
-fn row_name(mut row: u32) -> String {
+/// The name of a row, counted from 0: A, B, … Z, AA, AB, …
+pub fn row_name(mut row: u32) -> String {
     let mut name = Vec::new();
     loop {
         name.push(b'A' + (row % 26) as u8);

@@ -1,4 +1,4 @@
-//! Brings a database to the newest schema, and loads the demo data when asked.
+//! Creates the database where it does not exist, brings it to the newest schema, and loads the demo data when asked to.
 
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -6,16 +6,18 @@ use std::str::FromStr;
 use anyhow::Context;
 use clap::Parser;
 use onsale_common::config::Env;
+use onsale_common::time::Time;
 use onsale_workers::config::PostgresConfig;
 use onsale_workers::lanes::account::password;
-use onsale_workers::store::{self, demo, migrations};
-use sqlx::postgres::PgConnectOptions;
+use onsale_workers::store::{self, demo};
+use sqlx::migrate::MigrateDatabase;
+use sqlx::postgres::{PgConnectOptions, Postgres};
 use sqlx::{ConnectOptions, Connection};
 
 #[derive(Parser)]
-#[command(about = "Creates the database of ONSALE_POSTGRES_URL where it lacks, and brings it to the newest schema.")]
+#[command(about = "Creates and updates the database of Onsale that ONSALE_POSTGRES_URL names.")]
 struct Arguments {
-    /// Load the demo data as well, where there is no data yet.
+    /// Load the demo data too; what is there is left as it is.
     #[arg(long)]
     demo: bool,
 }
@@ -24,7 +26,7 @@ struct Arguments {
 async fn main() -> ExitCode {
     match migrate(&Arguments::parse()).await {
         Ok(done) => {
-            println!("{done}");
+            println!("migrate: {done}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -38,30 +40,35 @@ async fn migrate(arguments: &Arguments) -> anyhow::Result<String> {
     let mut env = Env::from_process();
     let config = PostgresConfig::from_env(&mut env);
     let config = env.finish(config)?;
-    create_database(&config.url).await?;
+    let created = create_database(&config.url).await?;
     let pool = store::pool::open(&config, "migrate").context("ONSALE_POSTGRES_URL is not usable")?;
-    migrations::run(&pool).await.context("could not bring the schema up to date")?;
-    if !arguments.demo {
-        return Ok("the schema is up to date".to_owned());
+    store::migrations::run(&pool).await.context("the schema could not be updated")?;
+    let mut done = if created { "created the database; " } else { "" }.to_owned();
+    done.push_str("the schema is up to date");
+    if arguments.demo {
+        let loaded = demo::load(&pool, &password::hash(demo::PASSWORD)?, Time::now()).await?;
+        done.push_str(&format!("; added {} demo users and {} demo schedules", loaded.users, loaded.schedules));
     }
-    let loaded = demo::load(&pool, &password::hash(demo::PASSWORD)?).await.context("could not load the demo data")?;
-    let state = if loaded { "the demo data is loaded" } else { "there is data already, which is left as it is" };
-    Ok(format!("the schema is up to date; {state}"))
+    pool.close().await;
+    Ok(done)
 }
 
-/// Creates the database of a URL on its server, unless it is there.
-async fn create_database(url: &str) -> anyhow::Result<()> {
-    const DUPLICATE_DATABASE: &str = "42P04";
+/// Creates the database where there is none of its name; true when it did.
+async fn create_database(url: &str) -> anyhow::Result<bool> {
+    const NO_SUCH_DATABASE: &str = "3D000";
     let options = PgConnectOptions::from_str(url).context("ONSALE_POSTGRES_URL is not usable")?;
-    let Some(name) = options.get_database().map(str::to_owned) else { return Ok(()) };
-    if options.clone().connect().await.is_ok() {
-        return Ok(());
+    match options.connect().await {
+        Ok(connection) => {
+            connection.close().await?;
+            return Ok(false);
+        }
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_SUCH_DATABASE) => {}
+        Err(error) => return Err(error).context("cannot connect to Postgres"),
     }
-    let mut server = options.database("postgres").connect().await.context("could not connect to Postgres")?;
-    let create = format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""));
-    match sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut server).await {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(DUPLICATE_DATABASE) => {}
-        created => drop(created.with_context(|| format!("could not create the database {name:?}"))?),
+    match Postgres::create_database(url).await {
+        Ok(()) => Ok(true),
+        // Another process may have been faster.
+        Err(_) if Postgres::database_exists(url).await.unwrap_or(false) => Ok(false),
+        Err(error) => Err(error).context("cannot create the database"),
     }
-    server.close().await.context("could not close the connection")
 }
