@@ -46,7 +46,8 @@ async fn migrate(arguments: &Arguments) -> anyhow::Result<String> {
     let mut done = if created { "created the database; " } else { "" }.to_owned();
     done.push_str("the schema is up to date");
     if arguments.demo {
-        let loaded = demo::load(&pool, &password::hash(demo::PASSWORD)?, Time::now()).await?;
+        let hash = password::hash(demo::PASSWORD)?;
+        let loaded = demo::load(&pool, &hash, Time::now()).await.context("the demo data could not be loaded")?;
         done.push_str(&format!("; added {} demo users and {} demo schedules", loaded.users, loaded.schedules));
     }
     pool.close().await;

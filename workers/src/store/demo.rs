@@ -17,13 +17,13 @@ pub const PASSWORD: &str = "onsale-demo";
 const USERS: i64 = 1000;
 
 const CONCERTS: [(i64, &str, &str); 3] = [
-    (1, "Midnight Parade", "Riverside Hall"),
-    (2, "The Big Show", "Skyline Arena"),
-    (3, "Winter Encore", "Riverside Hall"),
+    (1, "First Light", "Olympic Hall"),
+    (2, "The Long Encore", "World Cup Stadium"),
+    (3, "Before and After", "Rose Theatre"),
 ];
 
 /// Sections of the large schedule: name, price, and rows of fifty; 20,000 seats in all.
-const ARENA: [(&str, Money, u32); 4] =
+const STADIUM: [(&str, Money, u32); 4] =
     [("VIP", 150_000, 20), ("R", 120_000, 80), ("S", 90_000, 120), ("A", 60_000, 180)];
 
 /// What was missing and is there now.
@@ -42,7 +42,9 @@ pub struct Loaded {
 /// When Postgres fails.
 pub async fn load(pool: &PgPool, password_hash: &str, now: Time) -> Result<Loaded, Failure> {
     let mut transaction = pool.begin().await?;
-    // One at a time, should several start at once.
+    // One at a time, should several start at once; the others wait longer than the sale may.
+    sqlx::query("SET LOCAL lock_timeout = '1min'").execute(&mut *transaction).await?;
+    sqlx::query("SET LOCAL statement_timeout = '1min'").execute(&mut *transaction).await?;
     sqlx::query("SELECT pg_advisory_xact_lock(hashtext('onsale demo data'))").execute(&mut *transaction).await?;
     let users = load_users(&mut transaction, password_hash, now).await?;
     let schedules = load_catalog(&mut transaction, now).await?;
@@ -94,12 +96,12 @@ async fn load_catalog(db: &mut PgConnection, now: Time) -> Result<usize, Failure
 
 fn demo_schedules(now: DateTime<Utc>) -> Vec<NewSchedule> {
     let (yesterday, last_month) = (now - Days::new(1), now - Months::new(1));
-    let (in_a_year, in_two_years) = (now + Months::new(12), now + Months::new(24));
+    let (in_a_year, in_ten_years) = (now + Months::new(12), now + Months::new(120));
     vec![
-        schedule(1, 1, (yesterday, in_a_year), small_hall(75_000)),
-        schedule(2, 1, (yesterday, in_a_year + Days::new(1)), small_hall(60_000)),
-        schedule(3, 2, (yesterday, in_a_year), arena()),
-        schedule(4, 3, (in_a_year, in_two_years), small_hall(80_000)),
+        schedule(1, 1, (yesterday, in_ten_years), small_hall(75_000)),
+        schedule(2, 1, (yesterday, in_ten_years + Days::new(1)), small_hall(60_000)),
+        schedule(3, 2, (yesterday, in_ten_years), stadium()),
+        schedule(4, 3, (in_a_year, in_ten_years), small_hall(80_000)),
         schedule(5, 3, (last_month, yesterday), small_hall(80_000)),
     ]
 }
@@ -125,12 +127,12 @@ fn small_hall(price: Money) -> Vec<NewSection> {
     NewSeats { count: Some(50), price: Some(price), sections: None }.sections()
 }
 
-fn arena() -> Vec<NewSection> {
+fn stadium() -> Vec<NewSection> {
     let mut names = (0..).map(row_name);
     let section = |(name, price, rows): (&str, Money, u32)| NewSection {
         name: name.to_owned(),
         price,
         rows: names.by_ref().take(rows as usize).map(|row| NewRow { row, seats: 50 }).collect(),
     };
-    ARENA.into_iter().map(section).collect()
+    STADIUM.into_iter().map(section).collect()
 }
