@@ -312,6 +312,34 @@ async fn main() {
         let o = account.clone().settle(batch).await.unwrap();
         println!("512 charges {:?} ok {}", began.elapsed(), o.iter().filter(|o| o.ok).count());
     }
+    let mut tokens = Vec::new();
+    for user in 1..=20 { tokens.push(token(user, 1, 1).await); }
+    let shared: Vec<_> = (0..200).map(|n| env(Some(tokens[n % 20]), None, charge(1 + (n % 20) as i64, 1))).collect();
+    let mut tasks = tokio::task::JoinSet::new();
+    let before: i64 = sqlx::query_scalar("SELECT sum(balance)::bigint FROM accounts").fetch_one(&pool).await.unwrap();
+    for t in 0..8usize {
+        let (account, tokens, shared, suffix) = (account.clone(), tokens.clone(), shared.clone(), suffix.clone());
+        tasks.spawn(async move {
+            let mut retries = 0;
+            for round in 0..5usize {
+                let mut batch: Vec<_> = (0..200).map(|n| { let u = (n * (t + 1)) % 20; env(Some(tokens[u]), None, ChargeBalance { user_id: UserId::new(1 + u as i64), amount: Amount::new(1) }) }).collect();
+                if round == 2 { batch.extend(shared.iter().rev().cloned()); }
+                batch.extend((0..2).map(|n| { let n = if t % 2 == 0 { n } else { 1 - n }; env(None, None, CreateUser { username: format!("r{round}n{n}{}", &suffix[..8]), email: format!("r{round}n{n}{}@x.io", &suffix[..8]), password: "12345678".into() }) }));
+                loop {
+                    match account.clone().settle(batch.clone()).await {
+                        Ok(_) => break,
+                        Err(failure) => { retries += 1; println!("task {t}: {failure}"); assert_eq!(failure.remedy(), onsale_workers::failure::Remedy::Retry); }
+                    }
+                }
+            }
+            retries
+        });
+    }
+    let retries: i32 = tasks.join_all().await.into_iter().sum();
+    let after: i64 = sqlx::query_scalar("SELECT sum(balance)::bigint FROM accounts").fetch_one(&pool).await.unwrap();
+    println!("charged {} (expected {}), retries {retries}", after - before, 8 * 5 * 200 + 200);
+    let n: i64 = sqlx::query_scalar("SELECT count(*) FROM users WHERE email LIKE 'r_n_%' || $1 || '@x.io'").bind(&suffix[..8]).fetch_one(&pool).await.unwrap();
+    println!("raced sign-ups created {n} (expected 10)");
     tokio::time::sleep(Duration::from_secs(12)).await;
     println!("idle {}", rss());
 }

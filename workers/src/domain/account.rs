@@ -107,3 +107,61 @@ impl Account {
 fn positive(amount: Amount) -> Result<Money, Rejection> {
     amount.positive().ok_or_else(|| Rejection::saying(Code::InvalidAmount, "amount must be a whole number above 0"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CHARGE_MAX: Money = 1000;
+    const BALANCE_MAX: Money = 2500;
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Charge(Money),
+        Use(Money),
+        Pay(Money),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let amount = -10..CHARGE_MAX + 10;
+        prop_oneof![
+            amount.clone().prop_map(Step::Charge),
+            amount.prop_map(Step::Use),
+            (0..CHARGE_MAX).prop_map(Step::Pay)
+        ]
+    }
+
+    fn take(account: &mut Account, step: Step, now: Time) -> Result<Entry, Rejection> {
+        match step {
+            Step::Charge(amount) => account.charge(Amount::new(amount), CHARGE_MAX, BALANCE_MAX, now),
+            Step::Use(amount) => account.use_balance(Amount::new(amount), now),
+            Step::Pay(amount) => account.pay(amount, PaymentId::new(1), now),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_balance_is_the_sum_of_its_entries_and_never_negative(steps in prop::collection::vec(step(), 0..60)) {
+            let now = Time::now();
+            let mut account =
+                Account { user: UserId::new(1), balance: 0, total_charged: 0, total_used: 0, version: 0, updated_at: now };
+            let mut entries = Vec::new();
+            for step in steps {
+                let before = account.clone();
+                match take(&mut account, step, now) {
+                    Ok(entry) => {
+                        prop_assert_eq!(entry.balance_after, account.balance);
+                        entries.push(entry);
+                    }
+                    Err(_) => prop_assert_eq!((account.balance, account.version), (before.balance, before.version)),
+                }
+                prop_assert!((0..=BALANCE_MAX).contains(&account.balance));
+            }
+            prop_assert_eq!(account.balance, entries.iter().map(|entry| entry.amount).sum::<Money>());
+            prop_assert_eq!(account.balance, account.total_charged - account.total_used);
+            prop_assert_eq!(account.version, entries.len() as i64);
+        }
+    }
+}

@@ -55,7 +55,7 @@ async fn create_concerts(batch: &mut Batch, asked: &[(usize, &CreateConcert)]) -
 async fn create_schedules(
     batch: &mut Batch,
     asked: &[(usize, &CreateSchedule)],
-) -> Result<Vec<(usize, ScheduleId)>, Failure> {
+) -> Result<Vec<(usize, Schedule)>, Failure> {
     if asked.is_empty() {
         return Ok(Vec::new());
     }
@@ -63,7 +63,7 @@ async fn create_schedules(
     let concerts: HashSet<ConcertId> =
         concerts::read(batch.db(), &concert_ids).await?.into_iter().map(|concert| concert.concert_id).collect();
     let ids = schedules::draw_ids(batch.db(), asked.len()).await?;
-    let (mut created, mut new) = (Vec::new(), Vec::new());
+    let (mut created, mut new) = (HashMap::new(), Vec::new());
     for ((n, asked), id) in asked.iter().zip(ids) {
         if !concerts.contains(&asked.concert_id) {
             batch.settle(*n, Err(Code::ConcertNotFound.into()));
@@ -71,13 +71,14 @@ async fn create_schedules(
             tracing::error!(id, "there is no schedule id left: the ids of its seats would not fit into 53 bits");
             batch.settle(*n, Err(Code::Internal.into()));
         } else {
-            let id = ScheduleId::new(id);
-            created.push((*n, id));
-            new.push(draft(asked, id));
+            created.insert(ScheduleId::new(id), *n);
+            new.push(draft(asked, ScheduleId::new(id)));
         }
     }
     schedules::insert(batch.db(), &new).await?;
-    Ok(created)
+    let ids: Vec<i64> = new.iter().map(|new| new.id.get()).collect();
+    let stored = schedules::read(batch.db(), &ids, &[]).await?;
+    Ok(stored.into_iter().map(|schedule| (created[&schedule.id], schedule)).collect())
 }
 
 fn draft(asked: &CreateSchedule, id: ScheduleId) -> NewSchedule {
@@ -94,12 +95,12 @@ fn draft(asked: &CreateSchedule, id: ScheduleId) -> NewSchedule {
     }
 }
 
-/// Changes schedules, one command after another; returns which commands are to be answered with which. Who waits is
+/// Changes schedules, one command after another; returns each command with the schedule as it left it. Who waits is
 /// admitted into a larger room by the next tick of cron.
 async fn update_schedules(
     batch: &mut Batch,
     asked: &[(usize, &UpdateSchedule)],
-) -> Result<Vec<(usize, ScheduleId)>, Failure> {
+) -> Result<Vec<(usize, Schedule)>, Failure> {
     if asked.is_empty() {
         return Ok(Vec::new());
     }
@@ -109,26 +110,22 @@ async fn update_schedules(
     let mut changed = Vec::new();
     for (n, change) in asked {
         let schedule = found.get_mut(&change.schedule_id).ok_or_else(|| Code::ScheduleNotFound.into());
-        match schedule.and_then(|schedule| schedule.update(change)) {
-            Ok(()) => changed.push((*n, change.schedule_id)),
+        match schedule.and_then(|schedule| schedule.update(change).map(|()| schedule.clone())) {
+            Ok(schedule) => changed.push((*n, schedule)),
             Err(rejection) => batch.settle(*n, Err(rejection)),
         }
     }
-    let written = sorted(changed.iter().map(|(_, id)| *id).collect::<Vec<_>>());
-    let written: Vec<&Schedule> = written.iter().filter_map(|id| found.get(id)).collect();
-    schedules::write(batch.db(), &written).await?;
+    schedules::write(batch.db(), &found.values().collect::<Vec<_>>()).await?;
     Ok(changed)
 }
 
-/// Answers commands with schedules as they are now stored.
-async fn show(batch: &mut Batch, managed: &[(usize, ScheduleId)], limits: &Limits) -> Result<(), Failure> {
+/// Answers commands with schedules.
+async fn show(batch: &mut Batch, managed: &[(usize, Schedule)], limits: &Limits) -> Result<(), Failure> {
     let now = batch.now();
-    let ids = sorted(managed.iter().map(|(_, id)| id.get()).collect());
-    let found = schedules::read(batch.db(), &ids, &[]).await?;
-    let found: HashMap<ScheduleId, &Schedule> = found.iter().map(|schedule| (schedule.id, schedule)).collect();
+    let ids = sorted(managed.iter().map(|(_, schedule)| schedule.id.get()).collect());
     let available: HashMap<ScheduleId, u64> = seat_maps::available(batch.db(), &ids, now).await?.into_iter().collect();
-    for (n, id) in managed {
-        let view = views::managed(found[id], available[id], limits, now);
+    for (n, schedule) in managed {
+        let view = views::managed(schedule, available[&schedule.id], limits, now);
         batch.settle(*n, Ok(Outcome::done(&view)));
     }
     Ok(())

@@ -100,7 +100,9 @@ pub async fn insert(db: &mut PgConnection, new: &[&CreateConcert], now: Time) ->
 pub async fn insert_with_ids(db: &mut PgConnection, new: &[(i64, &str, &str)], now: Time) -> Result<(), Failure> {
     let venues: Vec<&str> = new.iter().map(|(_, _, venue)| *venue).collect();
     sqlx::query(
-        "INSERT INTO venues (name) SELECT DISTINCT name FROM unnest($1::text[]) AS new(name) ORDER BY name
+        "INSERT INTO venues (name)
+         SELECT DISTINCT name FROM unnest($1::text[]) AS new(name)
+         WHERE NOT EXISTS (SELECT 1 FROM venues v WHERE v.name = new.name) ORDER BY name
          ON CONFLICT DO NOTHING",
     )
     .bind(&venues)
