@@ -1,1 +1,13 @@
-//! x
+//! The stage on which the tests play: real servers, real processes, an own database, virtual host and cache for each sale.
+
+pub mod client;
+pub mod producer;
+pub mod sale;
+
+pub use client::{Answer, Client};
+pub use sale::Sale;
+
+/// The id of the `n`th seat of a schedule.
+pub const fn seat(schedule: i64, n: i64) -> i64 {
+    (schedule << 29) + n
+}

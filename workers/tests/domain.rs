@@ -1,4 +1,5 @@
 //! The domain's rules under any order of commands, without any server.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use std::collections::HashMap;
 use std::time::Duration;

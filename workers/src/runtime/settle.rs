@@ -30,7 +30,8 @@ pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: Vec<Arc<Envel
     let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
     let mut casualties = Vec::new();
     // Ranges still to do; halves of a failed range are pushed back, the earlier half on top.
-    let mut ranges = Vec::from([0..commands.len()]);
+    let mut ranges = Vec::new();
+    ranges.push(0..commands.len());
     while let Some(range) = ranges.pop() {
         match settle_range(lane, &commands[range.clone()]).await {
             Ok(settled) => {

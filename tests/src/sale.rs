@@ -1,0 +1,184 @@
+//! One sale: its own database, virtual host and cache, and every process of Onsale.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use onsale_stack::fleet::{Fleet, FleetConfig};
+use onsale_stack::role::Role;
+use onsale_stack::servers::{Server, Servers, ServersConfig};
+use onsale_stack::stack_file::StackFile;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+use crate::client::Client;
+use crate::producer::Producer;
+
+const ADMIN_KEY: &str = "the-organiser";
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// A sale with all its processes.
+pub struct Sale {
+    /// Its processes.
+    pub fleet: Fleet,
+    /// Its own servers, where they are not shared with other tests.
+    pub servers: Option<Servers>,
+    /// A client of its ingress.
+    pub client: Client,
+    /// Its database.
+    pub pool: PgPool,
+    environment: BTreeMap<String, String>,
+}
+
+impl Sale {
+    /// Starts a sale on the servers that all tests share, with one process of each role.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::with_roles(settings, &Role::ALL).await
+    }
+
+    /// Starts a sale on the shared servers with these processes only.
+    pub async fn with_roles(settings: &[(&str, &str)], roles: &[Role]) -> Self {
+        let file = std::env::var("ONSALE_TEST_SERVERS")
+            .expect("ONSALE_TEST_SERVERS is not set: run the tests with deploy/test, which starts the servers");
+        let shared = StackFile::read(&PathBuf::from(&file)).expect("the servers' file");
+        let (n, vhost) = claim(&shared);
+        let urls = [
+            shared.amqp_of(&vhost),
+            shared.postgres_of(&format!("sale_{vhost}")),
+            shared.redis_of(u8::try_from(n + 1).expect("there are 64 places")),
+        ];
+        Self::begin(None, urls, settings, roles).await
+    }
+
+    /// Starts a sale on servers of its own, to be stopped, killed and emptied.
+    pub async fn private(settings: &[(&str, &str)], roles: &[Role]) -> Self {
+        let dir = tempdir("servers");
+        let config = ServersConfig { state_dir: dir, extra_vhosts: 0 };
+        let servers = tokio::task::spawn_blocking(move || Servers::start(&config)).await;
+        let servers = servers.expect("no panic").expect("servers start");
+        let urls = [servers.rabbitmq.url(), servers.postgres.url(), servers.redis.url()];
+        Self::begin(Some(servers), urls, settings, roles).await
+    }
+
+    async fn begin(servers: Option<Servers>, urls: [String; 3], settings: &[(&str, &str)], roles: &[Role]) -> Self {
+        let [amqp, postgres, redis] = urls;
+        let mut environment: BTreeMap<String, String> = [
+            ("ONSALE_AMQP_URL", amqp.as_str()),
+            ("ONSALE_POSTGRES_URL", &postgres),
+            ("ONSALE_REDIS_URL", &redis),
+            ("ONSALE_PARTITIONS", "2"),
+            ("ONSALE_ADMIN_KEY", ADMIN_KEY),
+            ("ONSALE_JWT_SECRET", "a secret of thirty-two bytes or more"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        run("migrate", &["--demo"], &environment);
+        let config = FleetConfig {
+            state_dir: tempdir("fleet"),
+            bin_dir: bin_dir(),
+            http_port: None,
+            environment: environment.clone(),
+        };
+        let roles = roles.to_vec();
+        let start = move || {
+            let fleet = Fleet::new(config)?;
+            for role in roles {
+                fleet.add(role, &[])?;
+            }
+            fleet.wait_ready(READY_LIMIT)?;
+            anyhow::Ok(fleet)
+        };
+        let fleet = tokio::task::spawn_blocking(start).await.expect("no panic").expect("the processes start");
+        let port = fleet.port("ingress").expect("an ingress");
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), ADMIN_KEY);
+        let pool = PgPoolOptions::new().max_connections(2).connect_lazy(&postgres).expect("a URL");
+        Self { fleet, servers, client, pool, environment }
+    }
+
+    /// A direct producer.
+    pub async fn producer(&self) -> Producer {
+        Producer::connect(&self.environment["ONSALE_AMQP_URL"]).await
+    }
+
+    /// The URL of the broker.
+    pub fn amqp(&self) -> &str {
+        &self.environment["ONSALE_AMQP_URL"]
+    }
+
+    /// Adds processes of a role, and waits until they are ready.
+    pub fn add(&self, role: Role) -> String {
+        let name = self.fleet.add(role, &[]).expect("a process");
+        self.wait_ready(std::slice::from_ref(&name), READY_LIMIT);
+        name
+    }
+
+    /// Waits until some processes are ready.
+    pub fn wait_ready(&self, names: &[String], limit: Duration) {
+        tokio::task::block_in_place(|| self.fleet.wait_ready_of(names, limit)).expect("ready in time");
+    }
+
+    /// One of its own servers.
+    pub fn server(&self, name: &str) -> &dyn Server {
+        self.servers.as_ref().expect("servers of its own").by_name(name).expect("a server of this name")
+    }
+
+    /// A number from the database.
+    pub async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.pool).await.expect("a number")
+    }
+
+    /// Ends the sale: every invariant must hold, after every event is published.
+    pub async fn finish(self) {
+        until("the outbox is published", Duration::from_secs(15), async || {
+            self.fleet.pid("cron").is_none()
+                || self.count("SELECT count(*) FROM outbox WHERE published_at IS NULL").await == 0
+        })
+        .await;
+        self.pool.close().await;
+        let said = run("audit", &[], &self.environment);
+        assert!(said.contains("holds") && !said.contains("BROKEN"), "{said}");
+        tokio::task::block_in_place(|| self.fleet.stop_all()).expect("every process ends in time");
+    }
+}
+
+/// Waits for a state, with a bound.
+pub async fn until(what: &str, limit: Duration, mut reached: impl AsyncFnMut() -> bool) {
+    let end = tokio::time::Instant::now() + limit;
+    while !reached().await {
+        assert!(tokio::time::Instant::now() < end, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Where the processes' programs are.
+fn bin_dir() -> PathBuf {
+    std::env::var_os("ONSALE_TEST_BIN_DIR").map(PathBuf::from).expect("ONSALE_TEST_BIN_DIR: run deploy/test")
+}
+
+/// Runs a program of ours to its end; it must succeed. Returns what it printed.
+fn run(program: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> String {
+    let output = Command::new(bin_dir().join(program)).args(arguments).envs(environment).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{program}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+/// Takes a virtual host for this test alone: tests run as processes of their own, so that a file decides.
+fn claim(shared: &StackFile) -> (usize, String) {
+    for (n, vhost) in shared.vhosts.iter().enumerate() {
+        let file = shared.state_dir.join(format!("claimed-{vhost}"));
+        if OpenOptions::new().write(true).create_new(true).open(file).is_ok() {
+            return (n, vhost.clone());
+        }
+    }
+    panic!("every virtual host is taken: start the servers with more (onsale-stack servers --extra-vhosts)");
+}
+
+fn tempdir(what: &str) -> PathBuf {
+    let file = std::env::var("ONSALE_TEST_SERVERS").expect("ONSALE_TEST_SERVERS: run the tests with deploy/test");
+    let shared = StackFile::read(&PathBuf::from(file)).expect("the servers' file");
+    shared.state_dir.join(format!("{what}-{}", uuid::Uuid::now_v7()))
+}

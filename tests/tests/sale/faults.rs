@@ -1,0 +1,172 @@
+//! Processes and servers are killed, stopped and emptied. The effects are there once, and everything works again.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use onsale_stack::role::Role;
+use onsale_tests::producer::command;
+use onsale_tests::sale::until;
+use onsale_tests::{Sale, seat};
+use serde_json::json;
+
+/// A whole walk through the sale works: a user joins, charges, holds and pays.
+async fn works(sale: &Sale, user: i64) -> bool {
+    let fan = &sale.client;
+    let joined = fan.join(user, 3).await;
+    let token = match joined.status {
+        200 => joined.data()["token"].clone(),
+        409 => joined.body["error"]["details"]["token"].clone(),
+        _ => return false,
+    };
+    let token = token.as_str().expect("a token");
+    let charged = fan.charge(user, 200_000, token).await.status == 200;
+    let held = fan.hold(user, 3, &[seat(3, user)], token).await;
+    let seats = fan.get("/api/v1/concerts/1/schedules", token).await.status == 200;
+    charged && seats && held.status == 201 && fan.pay(user, &held.data()["reservationId"], token).await.status == 201
+}
+
+async fn works_within(sale: &Sale, limit: Duration, first_user: i64) {
+    let mut user = first_user;
+    until("everything works again", limit, async || {
+        user += 1;
+        works(sale, user).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_workers_leave_nothing_undone_and_nothing_twice() {
+    let sale = Sale::start(&[("ONSALE_CAPACITY", "5000")]).await;
+    let fan = &sale.client;
+    let tokens = join_all((1..=300).map(|user| fan.token(user, 3))).await;
+    let holds = tokens.iter().zip(1_i64..).map(|(token, user)| async move {
+        let body = json!({ "scheduleId": 3, "seatIds": [seat(3, user)], "userId": user });
+        let key = format!("hold-{user}");
+        // As a client would: an unknown outcome is asked for again under the same key.
+        for _ in 0..10 {
+            let answer = fan.post_keyed("/api/v1/reservations", token, &key, body.clone()).await;
+            if !matches!(answer.status, 503 | 504) {
+                return answer.status;
+            }
+        }
+        0
+    });
+    let killer = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(15)).await;
+            tokio::task::block_in_place(|| {
+                sale.fleet.kill("reservation").expect("killed");
+                sale.fleet.start("reservation").expect("started");
+            });
+        }
+    };
+    let (statuses, ()) = tokio::join!(join_all(holds), killer);
+    assert!(statuses.iter().all(|status| *status == 201), "{statuses:?}");
+    assert_eq!(sale.count("SELECT count(*) FROM reservations").await, 300);
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_role_its_requests_are_refused_in_time_and_the_rest_works() {
+    let sale = Sale::start(&[("ONSALE_QUEUE_LENGTH_MAX", "20"), ("ONSALE_REPLY_TIMEOUT_MS", "2000")]).await;
+    let fan = &sale.client;
+    let token = fan.token(1, 1).await;
+    tokio::task::block_in_place(|| sale.fleet.kill("reservation")).expect("killed");
+    let asked = Instant::now();
+    let answer = fan.hold(1, 1, &[seat(1, 1)], &token).await;
+    assert!(matches!(answer.status, 503 | 504), "{answer:?}");
+    assert!(asked.elapsed() < Duration::from_secs(4));
+    assert_eq!(fan.get("/api/v1/users/1/balance", &token).await.status, 200);
+    // A backlog longer than the bound is refused at once.
+    let producer = sale.producer().await;
+    let hold = command("HoldSeats", Some(&token), json!({ "scheduleId": 1, "seatIds": [seat(1, 1)], "userId": 1 }));
+    let body = hold.to_string();
+    let mut accepted = 0;
+    while producer.publish("reservation.1", body.as_bytes(), false).await {
+        accepted += 1;
+        assert!(accepted < 200, "the queue takes more than its bound");
+    }
+    let asked = Instant::now();
+    let answer = fan.hold(1, 1, &[seat(1, 1)], &token).await;
+    assert_eq!((answer.said(), answer.retry_after.is_some()), ((503, "OVERLOADED"), true));
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    tokio::task::block_in_place(|| sale.fleet.start("reservation")).expect("started");
+    until("holds work again", Duration::from_secs(10), async || {
+        matches!(fan.hold(1, 1, &[seat(1, 2)], &token).await.status, 201 | 409)
+    })
+    .await;
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_process_reconnects_when_a_server_is_back() {
+    let sale = Sale::private(&[("ONSALE_REPLY_TIMEOUT_MS", "2000"), ("ONSALE_CAPACITY", "5000")], &Role::ALL).await;
+    assert!(works(&sale, 1).await);
+    for (n, (name, kill)) in [
+        ("redis", false),
+        ("postgres", false),
+        ("rabbitmq", false),
+        ("redis", true),
+        ("postgres", true),
+        ("rabbitmq", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        tokio::task::block_in_place(|| {
+            let server = sale.server(name);
+            if kill { server.kill() } else { server.stop() }
+        });
+        if name == "redis" {
+            works_within(&sale, Duration::from_secs(10), 100 * n as i64 + 100).await;
+        } else {
+            let answer = sale.client.join(90, 3).await;
+            assert!(matches!(answer.status, 503 | 504), "{name} is away: {answer:?}");
+        }
+        tokio::task::block_in_place(|| sale.server(name).start()).expect("the server is back");
+        works_within(&sale, Duration::from_secs(5), 100 * n as i64 + 150).await;
+    }
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_redis_sells_nothing_twice_and_keeps_every_place() {
+    let sale = Sale::private(&[("ONSALE_CAPACITY", "2")], &Role::ALL).await;
+    let fan = &sale.client;
+    let mut tokens = Vec::new();
+    for user in 1..=12 {
+        tokens.push(fan.token(user, 1).await);
+    }
+    assert_eq!(fan.hold(1, 1, &[seat(1, 1)], &tokens[0]).await.status, 201);
+    let redis = deadpool_redis::redis::Client::open(sale.server("redis").url()).expect("a URL");
+    let mut connection = redis.get_multiplexed_async_connection().await.expect("redis");
+    deadpool_redis::redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.expect("emptied");
+    assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &tokens[1]).await.said(), (409, "SEAT_TAKEN"));
+    let late = fan.join(13, 1).await;
+    assert_eq!(late.data()["queuePosition"], 11, "{late:?}");
+    for (n, token) in tokens.iter().enumerate() {
+        let view = fan.get(&format!("/api/v1/queue/tokens/{token}"), token).await;
+        assert_eq!(view.data()["queuePosition"], n.saturating_sub(1), "{view:?}");
+    }
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polite_end_under_load_loses_nothing() {
+    let sale = Sale::start(&[("ONSALE_CAPACITY", "5000")]).await;
+    sale.add(Role::Reservation);
+    let fan = &sale.client;
+    let tokens = join_all((1..=400).map(|user| fan.token(user, 3))).await;
+    let holds = tokens.iter().zip(1_i64..).map(|(token, user)| async move {
+        tokio::time::sleep(Duration::from_millis(user as u64)).await;
+        fan.hold(user, 3, &[seat(3, user)], token).await.status
+    });
+    let ender = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::task::block_in_place(|| sale.fleet.term("reservation")).expect("it ends in time");
+    };
+    let (statuses, ()) = tokio::join!(join_all(holds), ender);
+    assert!(statuses.iter().all(|status| *status == 201), "{statuses:?}");
+    assert_eq!(sale.count("SELECT count(*) FROM reservations").await, 400);
+    sale.finish().await;
+}
