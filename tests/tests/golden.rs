@@ -27,7 +27,7 @@ fn golden(path: &str) -> Vec<String> {
 fn written(outcome: &Outcome, reply: &Reply<'_>) -> String {
     let mut json = Vec::new();
     outcome.write_reply(reply.id, &mut json);
-    String::from_utf8(json).unwrap()
+    String::from_utf8(json).expect("JSON is UTF-8")
 }
 
 /// A reply's data, read as what it should be and written again.
