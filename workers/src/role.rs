@@ -28,22 +28,29 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Reads where the servers are, and the limits; connects to nothing yet.
-    ///
-    /// # Errors
-    /// When a URL cannot be parsed.
-    pub fn from_env(env: &mut Env, process: &str) -> anyhow::Result<Self> {
-        let postgres = PostgresConfig::from_env(env);
-        let redis = RedisConfig::from_env(env);
+    /// Reads where the servers are, and the limits; connects to nothing yet. A URL that is missing or unusable is a fault
+    /// of `env`, said with all the others when its reading ends; until then a stand-in that nobody uses takes its place.
+    pub fn from_env(env: &mut Env, process: &str) -> Self {
+        let mut postgres = PostgresConfig::from_env(env);
+        let mut redis = RedisConfig::from_env(env);
         let limits = Limits::from_env(env);
-        if postgres.url.is_empty() || redis.url.is_empty() {
-            // Said with all the other faults when the reading ends.
-            anyhow::bail!(std::mem::take(env).finish(()).err().map_or_else(String::new, |error| error.to_string()));
-        }
-        let pool = store::pool::open(&postgres, process)
-            .map_err(|error| anyhow::anyhow!("ONSALE_POSTGRES_URL is not usable: {error}"))?;
-        let redis = Redis::open(&redis).map_err(|error| anyhow::anyhow!("ONSALE_REDIS_URL is not usable: {error}"))?;
-        Ok(Self { pool, redis, limits })
+        let pool = store::pool::open(&postgres, process).unwrap_or_else(|error| {
+            fault_unless_missing(env, "ONSALE_POSTGRES_URL", &postgres.url, &error);
+            postgres.url = "postgres://nowhere".to_owned();
+            store::pool::open(&postgres, process).expect("the stand-in is a URL")
+        });
+        let redis = Redis::open(&redis).unwrap_or_else(|error| {
+            fault_unless_missing(env, "ONSALE_REDIS_URL", &redis.url, &error);
+            redis.url = "redis://nowhere".to_owned();
+            Redis::open(&redis).expect("the stand-in is a URL")
+        });
+        Self { pool, redis, limits }
+    }
+}
+
+fn fault_unless_missing(env: &mut Env, name: &str, url: &str, error: &dyn std::error::Error) {
+    if !url.is_empty() {
+        env.fault(format!("{name} is not usable: {error}"));
     }
 }
 
@@ -62,7 +69,7 @@ pub fn run_worker<L: LaneWorker>(
 ) -> ExitCode {
     let arguments = Arguments::parse();
     run(process, async move |mut env: Env, ready, shutdown| {
-        let servers = Servers::from_env(&mut env, process)?;
+        let servers = Servers::from_env(&mut env, process);
         let consume = ConsumeConfig::from_env(&mut env);
         let pool = servers.pool.clone();
         let lane = Arc::new(lane(servers, &mut env));

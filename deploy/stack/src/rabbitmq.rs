@@ -1,6 +1,7 @@
 //! A private RabbitMQ, with an Erlang port mapper of its own.
 
 use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -135,7 +136,8 @@ impl RabbitMq {
             log: self.mapper.log().to_owned(),
             ..spawn.clone()
         };
-        self.mapper.start(&spawn, MAPPER_LIMIT, || !ports::is_free(port))?;
+        // Asked by connecting: trying to take the port could take it from the mapper itself.
+        self.mapper.start(&spawn, MAPPER_LIMIT, || TcpStream::connect(("127.0.0.1", port)).is_ok())?;
         Ok(port)
     }
 }

@@ -7,7 +7,7 @@ use onsale_workers::role::{Servers, run};
 
 fn main() -> ExitCode {
     run("cron", async |mut env, ready, shutdown| {
-        let servers = Servers::from_env(&mut env, "cron")?;
+        let servers = Servers::from_env(&mut env, "cron");
         let config = CronConfig::from_env(&mut env);
         tracing::info!(configuration = env.report(), "starting");
         let config = env.finish(config)?;
