@@ -107,7 +107,8 @@ impl CommandData for LogIn {
         hash_text(&self.email)
     }
     fn check(&self) -> Result<(), Rejection> {
-        if self.password.len() > 128 || self.email.len() > 254 {
+        // What cannot be an address is nobody's; Postgres would refuse some of it, and the command with it.
+        if self.password.len() > 128 || !is_email(&self.email) {
             return Err(Rejection::of(Code::LoginFailed));
         }
         Ok(())

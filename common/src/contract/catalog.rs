@@ -1,6 +1,6 @@
 //! Commands and replies of the catalog lane: concerts, schedules and seats.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use serde::{Deserialize, Serialize};
 
 use super::Rejection;
@@ -72,12 +72,24 @@ impl CommandData for ListSchedules {
         self.concert_id.get().unsigned_abs()
     }
     fn check(&self) -> Result<(), Rejection> {
+        check_day("fromDate", self.from_date)?;
+        check_day("toDate", self.to_date)?;
         match (self.from_date, self.to_date) {
             (Some(from), Some(to)) if from > to => {
                 Err(Rejection::invalid_field("toDate", "must not be before fromDate"))
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// The parser takes years that are not written with four digits, some of them beyond those of Postgres.
+fn check_day(field: &str, day: Option<NaiveDate>) -> Result<(), Rejection> {
+    match day {
+        Some(day) if !(0..=9999).contains(&day.year()) => {
+            Err(Rejection::invalid_field(field, "must be a day as in 2026-01-31"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -262,6 +274,11 @@ impl CommandData for CreateSchedule {
         self.concert_id.get().unsigned_abs()
     }
     fn check(&self) -> Result<(), Rejection> {
+        check_day("performanceDate", Some(self.performance_date))?;
+        // A leap second is a fraction too, of the second before it.
+        if self.performance_time.nanosecond() != 0 {
+            return Err(Rejection::invalid_field("performanceTime", "must be a time as in 19:30:00"));
+        }
         check_window(Some(self.booking_open_at), Some(self.booking_close_at))?;
         check_limits(self.max_concurrent_users, self.seats_per_user)?;
         self.seats.check()
