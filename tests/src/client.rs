@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 /// An answer: its status, headers of interest, and body.
@@ -10,13 +11,18 @@ use serde_json::{Value, json};
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Seconds to wait, where the answer says so.
-    pub retry_after: Option<String>,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// The body; null where there is none.
     pub body: Value,
 }
 
 impl Answer {
+    /// A header's value; an empty text where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
     /// What is under `data`.
     pub fn data(&self) -> &Value {
         &self.body["data"]
@@ -50,21 +56,36 @@ impl Client {
 
     /// Sends a request; anything but an HTTP answer is a failed test.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Answer {
+        self.try_send(method, path, headers, body).await.expect("an answer")
+    }
+
+    /// Sends a request to an ingress that may be going away.
+    ///
+    /// # Errors
+    /// When there is no whole HTTP answer.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> reqwest::Result<Answer> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                request = request.header("content-type", "application/json");
+            }
+            request = request.body(body);
         }
-        let response = request.send().await.expect("an answer");
-        let status = response.status().as_u16();
-        let retry_after =
-            response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let text = response.text().await.expect("a whole body");
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await?;
         let body =
             if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
-        Answer { status, retry_after, body }
+        Ok(Answer { status, headers, body })
     }
 
     /// GET with a queue token.

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod producer;
 pub mod sale;
+pub mod shape;
 
 pub use client::{Answer, Client};
 pub use sale::Sale;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
@@ -47,12 +48,17 @@ impl Producer {
 
     /// Publishes a body; false when the queue refused it.
     pub async fn publish(&self, routing_key: &str, body: &[u8], wants_reply: bool) -> bool {
+        self.publish_for(routing_key, body, wants_reply.then_some(self.reply_to.as_str())).await
+    }
+
+    /// Publishes a body whose reply goes to any address; false when the queue refused it.
+    pub async fn publish_for(&self, routing_key: &str, body: &[u8], reply_to: Option<&str>) -> bool {
         let mut properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_type("onsale.command.v1".into())
             .with_correlation_id("asked".into());
-        if wants_reply {
-            properties = properties.with_reply_to(self.reply_to.as_str().into());
+        if let Some(reply_to) = reply_to {
+            properties = properties.with_reply_to(reply_to.into());
         }
         let options = BasicPublishOptions::default();
         let publish =
@@ -68,11 +74,33 @@ impl Producer {
 
     /// Publishes any bytes, and waits for the reply.
     pub async fn ask_bytes(&mut self, routing_key: &str, body: &[u8]) -> Value {
+        serde_json::from_slice(&self.ask_raw(routing_key, body).await).expect("JSON")
+    }
+
+    /// Publishes any bytes, and waits for the reply as it was written.
+    pub async fn ask_raw(&mut self, routing_key: &str, body: &[u8]) -> Vec<u8> {
         assert!(self.publish(routing_key, body, true).await, "the queue refused");
         let delivery = tokio::time::timeout(Duration::from_secs(15), self.replies.next()).await;
         let delivery = delivery.expect("a reply in time").expect("a reply").expect("a delivery");
         assert_eq!(delivery.properties.correlation_id().as_ref().map(|id| id.as_str()), Some("asked"));
-        serde_json::from_slice(&delivery.data).expect("JSON")
+        delivery.data
+    }
+
+    /// Hears every event that is published from now on.
+    pub async fn events(&self) -> Consumer {
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+        let queue = self.channel.queue_declare("".into(), options, FieldTable::default()).await.expect("a queue");
+        let name = queue.name().clone();
+        let bind = self.channel.queue_bind(
+            name.clone(),
+            "onsale.events".into(),
+            "#".into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        );
+        bind.await.expect("bound");
+        let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+        self.channel.basic_consume(name, "".into(), options, FieldTable::default()).await.expect("a consumer")
     }
 
     /// Takes a message from a queue, if there is one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use onsale_stack::fleet::{Fleet, FleetConfig};
@@ -12,12 +12,16 @@ use onsale_stack::servers::{Server, Servers, ServersConfig};
 use onsale_stack::stack_file::StackFile;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::client::Client;
 use crate::producer::Producer;
 
 const ADMIN_KEY: &str = "the-organiser";
 const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Sales at once in one process: nextest runs each test in a process of its own, `cargo test` all of them in one.
+static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// A sale with all its processes.
 pub struct Sale {
@@ -30,6 +34,7 @@ pub struct Sale {
     /// Its database.
     pub pool: PgPool,
     environment: BTreeMap<String, String>,
+    _place: SemaphorePermit<'static>,
 }
 
 impl Sale {
@@ -63,6 +68,7 @@ impl Sale {
     }
 
     async fn begin(servers: Option<Servers>, urls: [String; 3], settings: &[(&str, &str)], roles: &[Role]) -> Self {
+        let place = PLACES.acquire().await.expect("never closed");
         let [amqp, postgres, redis] = urls;
         let mut environment: BTreeMap<String, String> = [
             ("ONSALE_AMQP_URL", amqp.as_str()),
@@ -95,7 +101,7 @@ impl Sale {
         let port = fleet.port("ingress").expect("an ingress");
         let client = Client::new(&format!("http://127.0.0.1:{port}"), ADMIN_KEY);
         let pool = PgPoolOptions::new().max_connections(2).connect_lazy(&postgres).expect("a URL");
-        Self { fleet, servers, client, pool, environment }
+        Self { fleet, servers, client, pool, environment, _place: place }
     }
 
     /// A direct producer.
@@ -108,7 +114,12 @@ impl Sale {
         &self.environment["ONSALE_AMQP_URL"]
     }
 
-    /// Adds processes of a role, and waits until they are ready.
+    /// The URL of the cache.
+    pub fn redis(&self) -> &str {
+        &self.environment["ONSALE_REDIS_URL"]
+    }
+
+    /// Adds a process of a role, and waits until it is ready.
     pub fn add(&self, role: Role) -> String {
         let name = self.fleet.add(role, &[]).expect("a process");
         self.wait_ready(std::slice::from_ref(&name), READY_LIMIT);
@@ -130,6 +141,12 @@ impl Sale {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.expect("a number")
     }
 
+    /// Whether every invariant holds, and what the audit says of them.
+    pub fn audit(&self) -> (bool, String) {
+        let output = start("audit", &[], &self.environment);
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Ends the sale: every invariant must hold, after every event is published.
     pub async fn finish(self) {
         until("the outbox is published", Duration::from_secs(15), async || {
@@ -137,10 +154,19 @@ impl Sale {
                 || self.count("SELECT count(*) FROM outbox WHERE published_at IS NULL").await == 0
         })
         .await;
+        let (clean, said) = self.audit();
+        assert!(clean && said.contains("holds") && !said.contains("BROKEN"), "{said}");
         self.pool.close().await;
-        let said = run("audit", &[], &self.environment);
-        assert!(said.contains("holds") && !said.contains("BROKEN"), "{said}");
-        tokio::task::block_in_place(|| self.fleet.stop_all()).expect("every process ends in time");
+        let running: Vec<String> =
+            self.fleet.names().into_iter().filter(|name| self.fleet.pid(name).is_some()).collect();
+        tokio::task::block_in_place(|| self.fleet.stop_all()).expect("every process is asked to end");
+        for name in running {
+            let log = std::fs::read_to_string(self.fleet.log(&name)).expect("a log");
+            assert!(!log.contains("panicked at"), "{name} panicked:\n{log}");
+            until("its end is known", Duration::from_secs(1), async || self.fleet.exit_status(&name).is_some()).await;
+            let status = self.fleet.exit_status(&name).expect("known");
+            assert!(status.success(), "{name} did not end by itself in time: {status}");
+        }
     }
 }
 
@@ -158,12 +184,16 @@ fn bin_dir() -> PathBuf {
     std::env::var_os("ONSALE_TEST_BIN_DIR").map(PathBuf::from).expect("ONSALE_TEST_BIN_DIR: run deploy/test")
 }
 
-/// Runs a program of ours to its end; it must succeed. Returns what it printed.
-fn run(program: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> String {
-    let output = Command::new(bin_dir().join(program)).args(arguments).envs(environment).output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{program}: {said}{}", String::from_utf8_lossy(&output.stderr));
-    said
+/// Runs a program of ours to its end.
+fn start(program: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> Output {
+    Command::new(bin_dir().join(program)).args(arguments).envs(environment).output().expect("it runs")
+}
+
+/// Runs a program of ours that must succeed.
+fn run(program: &str, arguments: &[&str], environment: &BTreeMap<String, String>) {
+    let output = start(program, arguments, environment);
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&said));
 }
 
 /// Takes a virtual host for this test alone: tests run as processes of their own, so that a file decides.

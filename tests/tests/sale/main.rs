@@ -2,6 +2,13 @@
 
 mod amqp;
 mod api;
+mod audit;
+mod endings;
 mod faults;
 mod holds;
+mod hostile;
+mod organiser;
+mod outages;
+mod races;
 mod room;
+mod rows;
