@@ -80,6 +80,11 @@ impl Producer {
     /// Publishes any bytes, and waits for the reply as it was written.
     pub async fn ask_raw(&mut self, routing_key: &str, body: &[u8]) -> Vec<u8> {
         assert!(self.publish(routing_key, body, true).await, "the queue refused");
+        self.reply().await
+    }
+
+    /// Waits for the next reply.
+    pub async fn reply(&mut self) -> Vec<u8> {
         let delivery = tokio::time::timeout(Duration::from_secs(15), self.replies.next()).await;
         let delivery = delivery.expect("a reply in time").expect("a reply").expect("a delivery");
         assert_eq!(delivery.properties.correlation_id().as_ref().map(|id| id.as_str()), Some("asked"));

@@ -7,6 +7,7 @@ mod endings;
 mod faults;
 mod holds;
 mod hostile;
+mod locks;
 mod organiser;
 mod outages;
 mod races;
