@@ -7,11 +7,13 @@ pub mod account;
 pub mod admission;
 pub mod catalog;
 pub mod command;
+pub mod example;
 pub mod payment;
 pub mod rejection;
 pub mod reply;
 pub mod reservation;
 
 pub use command::{Command, CommandName, Envelope, Lane};
+pub use example::Example;
 pub use rejection::{Code, Rejection};
-pub use reply::{Outcome, Reply};
+pub use reply::{Nothing, Outcome, Reply};

@@ -3,9 +3,11 @@
 //! `seatId`, `reservationId` and `paymentId` are `schedule * 2^29 + n`, below 2^53 and therefore exact in any JSON
 //! reader. A queue token is a UUIDv8 whose first three bytes are its schedule; 98 of its bits are random.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
@@ -82,6 +84,18 @@ macro_rules! numeric_id {
                     }
                 }
                 deserializer.deserialize_i64(Visitor).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "integer", "format": "int64", "minimum": $min, "maximum": MAX_ID })
+            }
+            fn inline_schema() -> bool {
+                true
             }
         }
     };
@@ -207,6 +221,18 @@ impl<'de> Deserialize<'de> for QueueToken {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let uuid = Uuid::deserialize(deserializer)?;
         if uuid.get_version_num() == 8 { Ok(Self(uuid)) } else { Err(de::Error::custom(NotAToken)) }
+    }
+}
+
+impl JsonSchema for QueueToken {
+    fn schema_name() -> Cow<'static, str> {
+        "QueueToken".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "uuid" })
+    }
+    fn inline_schema() -> bool {
+        true
     }
 }
 

@@ -1,5 +1,8 @@
 //! Money: whole numbers of the currency's minor unit (the won, by default, has none below it).
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An amount that is owed, paid or owned, in the currency's minor unit.
@@ -47,5 +50,17 @@ impl<'de> Deserialize<'de> for Amount {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> Cow<'static, str> {
+        "Amount".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "format": "int64", "minimum": 1 })
+    }
+    fn inline_schema() -> bool {
+        true
     }
 }

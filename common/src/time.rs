@@ -1,9 +1,11 @@
 //! Points in time as the contract writes them: ISO 8601 in UTC with milliseconds.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time; JSON carries it as `2026-01-31T09:00:00.000Z`.
@@ -61,5 +63,17 @@ impl<'de> Deserialize<'de> for Time {
             }
         }
         deserializer.deserialize_str(Visitor)
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+    fn inline_schema() -> bool {
+        true
     }
 }

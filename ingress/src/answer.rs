@@ -162,6 +162,7 @@ pub(crate) const fn status_of(code: Code) -> StatusCode {
         Code::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code::TokenExists
         | Code::SeatTaken
+        | Code::HoldExists
         | Code::AlreadyPaid
         | Code::ReservationExpired
         | Code::ReservationCancelled

@@ -116,7 +116,7 @@ impl Ingress {
         ask.query.finish()?;
         let idempotency_key = if endpoint.keyed { caller::idempotency_key(&parts.headers)? } else { None };
         let deadline = Time::now().plus(self.limits.reply_timeout);
-        let envelope = Envelope { id, deadline, token: ask.caller.token, idempotency_key, command };
+        let envelope = Envelope { id, deadline, token: ask.caller.token, caller: None, idempotency_key, command };
         answer::outcome(self.rpc.call(&envelope).await)
     }
 }

@@ -1,12 +1,13 @@
 //! Commands and replies of the account lane: users and their balances.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::command::{CommandData, CommandName, hash_text};
 use super::reservation::ReservationView;
 use super::{Code, Rejection};
-use crate::ids::{PaymentId, QueueToken, UserId};
+use crate::ids::{PaymentId, QueueToken, SeatId, UserId};
 use crate::money::{Amount, Money};
 use crate::time::Time;
 
@@ -35,7 +36,7 @@ pub fn cursor_after(cursor: Option<&str>) -> Option<i64> {
 }
 
 /// Sign up.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateUser {
     /// 1 to 50 characters of letters, digits and `._-`.
@@ -54,6 +55,7 @@ impl std::fmt::Debug for CreateUser {
 
 impl CommandData for CreateUser {
     const NAME: CommandName = CommandName::CreateUser;
+    type Reply = UserView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         hash_text(&self.username)
     }
@@ -86,7 +88,7 @@ fn is_email(text: &str) -> bool {
 }
 
 /// Exchange email and password for an access token.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogIn {
     /// The address of the sign-up.
@@ -103,6 +105,7 @@ impl std::fmt::Debug for LogIn {
 
 impl CommandData for LogIn {
     const NAME: CommandName = CommandName::LogIn;
+    type Reply = LoginView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         hash_text(&self.email)
     }
@@ -116,9 +119,9 @@ impl CommandData for LogIn {
 }
 
 macro_rules! amount_command {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $reply:ty) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct $name {
             /// Whose balance: the token's user.
@@ -129,6 +132,7 @@ macro_rules! amount_command {
 
         impl CommandData for $name {
             const NAME: CommandName = CommandName::$name;
+            type Reply = $reply;
             fn partition_key(&self, _: Option<QueueToken>) -> u64 {
                 self.user_id.get().unsigned_abs()
             }
@@ -144,15 +148,15 @@ macro_rules! amount_command {
 
 amount_command!(
     /// Add to a balance.
-    ChargeBalance
+    ChargeBalance, ChargeView
 );
 amount_command!(
     /// Take from a balance.
-    UseBalance
+    UseBalance, UseView
 );
 
 /// Read a balance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetBalance {
     /// Whose balance: the token's user.
@@ -161,15 +165,16 @@ pub struct GetBalance {
 
 impl CommandData for GetBalance {
     const NAME: CommandName = CommandName::GetBalance;
+    type Reply = BalanceView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.user_id.get().unsigned_abs()
     }
 }
 
 macro_rules! user_list_command {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $reply:ty) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct $name {
             /// Whose: the token's user.
@@ -184,6 +189,7 @@ macro_rules! user_list_command {
 
         impl CommandData for $name {
             const NAME: CommandName = CommandName::$name;
+            type Reply = $reply;
             fn partition_key(&self, _: Option<QueueToken>) -> u64 {
                 self.user_id.get().unsigned_abs()
             }
@@ -196,15 +202,83 @@ macro_rules! user_list_command {
 
 user_list_command!(
     /// Read a balance's ledger entries, newest first.
-    ListLedger
-);
-user_list_command!(
-    /// Read a user's reservations, newest first.
-    ListReservations
+    ListLedger, LedgerPage
 );
 
+/// Read a user's reservations, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListReservations {
+    /// Whose: the token's user.
+    pub user_id: UserId,
+    /// Only those of this seat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat_id: Option<SeatId>,
+    /// How many at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Where to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+impl CommandData for ListReservations {
+    const NAME: CommandName = CommandName::ListReservations;
+    type Reply = ReservationPage;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.user_id.get().unsigned_abs()
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        check_page(self.limit, self.cursor.as_deref())
+    }
+}
+
+/// Find a user by one of the names that the user is known by; by none: the user of the envelope's token, in whatever
+/// state the token is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FindUser {
+    /// By number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// By UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<Uuid>,
+    /// By name, whatever its case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// By address, whatever its case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+impl CommandData for FindUser {
+    const NAME: CommandName = CommandName::FindUser;
+    type Reply = UserView;
+    fn partition_key(&self, token: Option<QueueToken>) -> u64 {
+        let by_name = || self.username.as_deref().or(self.email.as_deref()).map(hash_text);
+        let uuid = self.uuid.or(token.map(QueueToken::uuid));
+        self.user_id
+            .map(|id| id.get().unsigned_abs())
+            .or_else(by_name)
+            .or(uuid.map(|uuid| uuid.as_u64_pair().1))
+            .unwrap_or(0)
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        let given = [self.user_id.is_some(), self.uuid.is_some(), self.username.is_some(), self.email.is_some()];
+        if given.into_iter().filter(|given| *given).count() > 1 {
+            return Err(Rejection::invalid_field("userId", "userId, uuid, username and email exclude each other"));
+        }
+        // What cannot be a name is nobody's; Postgres would refuse some of it, and the command with it.
+        let plain = |name: &Option<String>| {
+            name.as_ref().is_none_or(|name| name.len() <= 254 && !name.chars().any(char::is_control))
+        };
+        if plain(&self.username) && plain(&self.email) { Ok(()) } else { Err(Code::UserNotFound.into()) }
+    }
+}
+
 /// A user as sign-up returns it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UserView {
     /// The number by which v1 knows the user.
@@ -220,14 +294,14 @@ pub struct UserView {
 }
 
 /// The token type of [`LoginView`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TokenType {
     /// RFC 6750.
     Bearer,
 }
 
 /// A login.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoginView {
     /// A signed JWT.
@@ -241,7 +315,7 @@ pub struct LoginView {
 }
 
 /// A charge, as it was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChargeView {
     /// Whose balance.
@@ -257,7 +331,7 @@ pub struct ChargeView {
 }
 
 /// A use of balance, as it was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UseView {
     /// Whose balance.
@@ -273,7 +347,7 @@ pub struct UseView {
 }
 
 /// A balance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BalanceView {
     /// Whose.
@@ -289,7 +363,7 @@ pub struct BalanceView {
 }
 
 /// What a ledger entry records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum EntryKind {
     /// Balance was added.
@@ -301,7 +375,7 @@ pub enum EntryKind {
 }
 
 /// A ledger entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerEntryView {
     /// Its id.
@@ -320,7 +394,7 @@ pub struct LedgerEntryView {
 }
 
 /// A page of ledger entries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerPage {
     /// Newest first.
@@ -330,7 +404,7 @@ pub struct LedgerPage {
 }
 
 /// A page of reservations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationPage {
     /// Newest first.

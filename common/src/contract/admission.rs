@@ -1,13 +1,15 @@
 //! Commands and replies of the admission lane: the waiting room.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::{CommandData, CommandName};
+use super::reply::Nothing;
 use crate::ids::{QueueToken, ScheduleId, UserId};
 use crate::time::Time;
 
 /// Join the waiting room of a schedule (0: the service-wide one).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssueToken {
     /// Who joins.
@@ -18,15 +20,16 @@ pub struct IssueToken {
 
 impl CommandData for IssueToken {
     const NAME: CommandName = CommandName::IssueToken;
+    type Reply = TokenView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.schedule_id.get().unsigned_abs()
     }
 }
 
 macro_rules! token_command {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $reply:ty) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct $name {
             /// The token of the path; a direct producer may leave it to the envelope's `token`.
@@ -36,6 +39,7 @@ macro_rules! token_command {
 
         impl CommandData for $name {
             const NAME: CommandName = CommandName::$name;
+            type Reply = $reply;
             fn partition_key(&self, token: Option<QueueToken>) -> u64 {
                 self.token.or(token).map_or(0, |token| token.schedule().get().unsigned_abs())
             }
@@ -45,15 +49,15 @@ macro_rules! token_command {
 
 token_command!(
     /// Read the place and state of a token.
-    GetToken
+    GetToken, TokenView
 );
 token_command!(
     /// Give back the place or the slot.
-    LeaveQueue
+    LeaveQueue, Nothing
 );
 
 /// Life of a token: waiting, active, then expired or used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TokenStatus {
     /// In the waiting room.
@@ -67,7 +71,7 @@ pub enum TokenStatus {
 }
 
 /// A queue token as its owner sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenView {
     /// The token: keep it secret.

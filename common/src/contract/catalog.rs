@@ -1,12 +1,14 @@
 //! Commands and replies of the catalog lane: concerts, schedules and seats.
 
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Rejection;
 use super::account::check_page;
 use super::command::{CommandData, CommandName};
-use crate::ids::{ConcertId, QueueToken, ScheduleId, SeatId};
+use super::reservation::SeatIds;
+use crate::ids::{ConcertId, QueueToken, ReservationId, ScheduleId, SeatId};
 use crate::money::Money;
 use crate::time::Time;
 
@@ -16,7 +18,7 @@ pub const SEATS_PER_SCHEDULE_MAX: usize = 200_000;
 pub const CAPACITY_MAX: u32 = 1_000_000;
 
 /// Read the concerts, by id.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListConcerts {
     /// How many at most.
@@ -25,10 +27,14 @@ pub struct ListConcerts {
     /// Where to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Each with its schedules.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_schedules: bool,
 }
 
 impl CommandData for ListConcerts {
     const NAME: CommandName = CommandName::ListConcerts;
+    type Reply = ConcertPage;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         0
     }
@@ -38,22 +44,26 @@ impl CommandData for ListConcerts {
 }
 
 /// Read one concert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetConcert {
     /// Which concert.
     pub concert_id: ConcertId,
+    /// With its schedules.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_schedules: bool,
 }
 
 impl CommandData for GetConcert {
     const NAME: CommandName = CommandName::GetConcert;
+    type Reply = ConcertView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.concert_id.get().unsigned_abs()
     }
 }
 
 /// Read a concert's schedules, by date.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListSchedules {
     /// Which concert.
@@ -68,6 +78,7 @@ pub struct ListSchedules {
 
 impl CommandData for ListSchedules {
     const NAME: CommandName = CommandName::ListSchedules;
+    type Reply = Vec<ScheduleView>;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.concert_id.get().unsigned_abs()
     }
@@ -94,7 +105,7 @@ fn check_day(field: &str, day: Option<NaiveDate>) -> Result<(), Rejection> {
 }
 
 /// Which seats [`ListSeats`] returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SeatFilter {
     /// Those that can be held now.
@@ -105,11 +116,12 @@ pub enum SeatFilter {
 }
 
 /// Read a schedule's seats.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListSeats {
-    /// The concert that the schedule is of.
-    pub concert_id: ConcertId,
+    /// The concert that the schedule is of, where the client names it; no other concert's schedule is found then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concert_id: Option<ConcertId>,
     /// Which schedule.
     pub schedule_id: ScheduleId,
     /// Which seats.
@@ -119,13 +131,58 @@ pub struct ListSeats {
 
 impl CommandData for ListSeats {
     const NAME: CommandName = CommandName::ListSeats;
+    type Reply = SeatMap;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.schedule_id.get().unsigned_abs()
     }
 }
 
+/// Read some seats, each with its schedule and concert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetSeats {
+    /// Which seats, of any schedules that the caller may see.
+    pub seat_ids: SeatIds,
+}
+
+impl CommandData for GetSeats {
+    const NAME: CommandName = CommandName::GetSeats;
+    type Reply = Vec<SeatInContext>;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.seat_ids.as_slice().first().map_or(0, |seat| seat.schedule().get().unsigned_abs())
+    }
+}
+
+/// A seat with its schedule and concert, and with the caller's reservation of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatInContext {
+    /// The seat.
+    pub seat: SeatView,
+    /// Its schedule.
+    pub schedule: PlannedSchedule,
+    /// Its concert.
+    pub concert: ConcertView,
+    /// The caller's reservation of it that is live or paid, if it is the caller's.
+    pub yours: Option<YourReservation>,
+}
+
+/// The reservation that a caller has of a seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct YourReservation {
+    /// Its id.
+    pub reservation_id: ReservationId,
+    /// When the seat was held.
+    pub reserved_at: Time,
+    /// When the hold runs out, or would have.
+    pub expires_at: Time,
+    /// When it was paid; null until then.
+    pub paid_at: Option<Time>,
+}
+
 /// Organiser: create a concert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateConcert {
     /// 1 to 200 characters.
@@ -136,6 +193,7 @@ pub struct CreateConcert {
 
 impl CommandData for CreateConcert {
     const NAME: CommandName = CommandName::CreateConcert;
+    type Reply = ConcertView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         0
     }
@@ -154,7 +212,7 @@ fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
 }
 
 /// A row of seats of a new schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewRow {
     /// The row's name, as in `A`.
@@ -164,7 +222,7 @@ pub struct NewRow {
 }
 
 /// A section of a new schedule: rows at one price.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewSection {
     /// The section's name.
@@ -176,7 +234,7 @@ pub struct NewSection {
 }
 
 /// The seats of a new schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewSeats {
     /// So many seats, in rows of ten, at one `price`. Not together with `sections`.
@@ -245,7 +303,7 @@ pub fn row_name(mut row: u32) -> String {
 }
 
 /// Organiser: create a schedule with its seats and waiting room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateSchedule {
     /// The concert it is a performance of.
@@ -270,6 +328,7 @@ pub struct CreateSchedule {
 
 impl CommandData for CreateSchedule {
     const NAME: CommandName = CommandName::CreateSchedule;
+    type Reply = ManagedScheduleView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.concert_id.get().unsigned_abs()
     }
@@ -305,7 +364,7 @@ fn check_limits(capacity: Option<u32>, seats_per_user: Option<u32>) -> Result<()
 }
 
 /// Organiser: change what is given, leave the rest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateSchedule {
     /// Which schedule.
@@ -329,6 +388,7 @@ pub struct UpdateSchedule {
 
 impl CommandData for UpdateSchedule {
     const NAME: CommandName = CommandName::UpdateSchedule;
+    type Reply = ManagedScheduleView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.schedule_id.get().unsigned_abs()
     }
@@ -339,7 +399,7 @@ impl CommandData for UpdateSchedule {
 }
 
 /// A concert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConcertView {
     /// Its id.
@@ -354,10 +414,37 @@ pub struct ConcertView {
     pub venue_id: i64,
     /// The venue's name.
     pub venue_name: String,
+    /// When the organiser announced it.
+    pub created_at: Time,
+    /// Its schedules by date, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedules: Option<Vec<PlannedSchedule>>,
+}
+
+/// A schedule within its concert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedSchedule {
+    /// Its id.
+    pub schedule_id: ScheduleId,
+    /// The day, where the venue is.
+    pub performance_date: NaiveDate,
+    /// The hour, where the venue is.
+    pub performance_time: NaiveTime,
+    /// When holds begin.
+    pub booking_open_at: Time,
+    /// When holds end.
+    pub booking_close_at: Time,
+    /// All its seats.
+    pub seat_count: u64,
+    /// Seats that can be held now.
+    pub available_seats: u64,
+    /// Where the sale stands.
+    pub status: ScheduleStatus,
 }
 
 /// A page of concerts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConcertPage {
     /// By id.
@@ -367,7 +454,7 @@ pub struct ConcertPage {
 }
 
 /// Where the sale of a schedule stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ScheduleStatus {
     /// Booking has not opened.
@@ -383,7 +470,7 @@ pub enum ScheduleStatus {
 }
 
 /// A schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleView {
     /// Its id.
@@ -411,7 +498,7 @@ pub struct ScheduleView {
 }
 
 /// A schedule as its organiser sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedScheduleView {
     /// What fans see.
@@ -428,7 +515,7 @@ pub struct ManagedScheduleView {
 }
 
 /// What a seat map says of its schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleInfo {
     /// Its id.
@@ -444,7 +531,7 @@ pub struct ScheduleInfo {
 }
 
 /// Whether a seat can be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SeatStatus {
     /// It can be held.
@@ -456,7 +543,7 @@ pub enum SeatStatus {
 }
 
 /// A seat of a seat map.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatView {
     /// Its id.
@@ -476,7 +563,7 @@ pub struct SeatView {
 }
 
 /// A seat map.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatMap {
     /// The schedule.

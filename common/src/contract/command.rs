@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Code, Rejection};
 use super::{account, admission, catalog, payment, reservation};
-use crate::ids::QueueToken;
+use crate::ids::{QueueToken, UserId};
 use crate::time::Time;
 
 /// Longest `idempotencyKey`, in bytes.
@@ -55,7 +56,10 @@ impl fmt::Display for Lane {
 
 /// What the `data` of one command is: its fields, where it travels, and what of it can be checked without a look at any
 /// state.
-pub trait CommandData: Serialize + DeserializeOwned {
+pub trait CommandData: Serialize + DeserializeOwned + JsonSchema + Into<Command> {
+    /// What the `data` of its reply is.
+    type Reply: Serialize + DeserializeOwned + JsonSchema;
+
     /// The command's name on the wire.
     const NAME: CommandName;
 
@@ -152,12 +156,18 @@ commands! {
     GetReservation(reservation::GetReservation) on Reservation, false;
     /// Release a hold.
     ReleaseReservation(reservation::ReleaseReservation) on Reservation, true;
+    /// Note that a user tries to get a seat.
+    RecordAttempt(reservation::RecordAttempt) on Reservation, true;
+    /// Organiser: read who tried to get which seat, newest first.
+    ListAttempts(reservation::ListAttempts) on Reservation, false;
     /// Pay a reservation from the balance.
     Pay(payment::Pay) on Payment, true;
     /// Read a payment.
     GetPayment(payment::GetPayment) on Payment, false;
     /// Sign up.
     CreateUser(account::CreateUser) on Account, true;
+    /// Find a user by any of the names that the user is known by.
+    FindUser(account::FindUser) on Account, false;
     /// Exchange email and password for an access token.
     LogIn(account::LogIn) on Account, false;
     /// Add to a balance.
@@ -178,6 +188,8 @@ commands! {
     ListSchedules(catalog::ListSchedules) on Catalog, false;
     /// Read a schedule's seats.
     ListSeats(catalog::ListSeats) on Catalog, false;
+    /// Read some seats, each with its schedule and concert.
+    GetSeats(catalog::GetSeats) on Catalog, false;
     /// Organiser: create a concert.
     CreateConcert(catalog::CreateConcert) on Catalog, true;
     /// Organiser: create a schedule with its seats and waiting room.
@@ -195,6 +207,8 @@ pub struct Envelope {
     pub deadline: Time,
     /// Who asks.
     pub token: Option<QueueToken>,
+    /// Who asks, where the sender knows it from something else than a queue token, such as a login.
+    pub caller: Option<UserId>,
     /// The client's own key for at most one effect.
     pub idempotency_key: Option<String>,
     /// What is asked.
@@ -210,6 +224,8 @@ struct Wire<'a> {
     deadline: Time,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     token: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    caller: Option<UserId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -241,6 +257,10 @@ impl Envelope {
             json.extend_from_slice(b",\"token\":\"");
             json.extend_from_slice(token.uuid().as_hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
             json.push(b'"');
+        }
+        if let Some(caller) = self.caller {
+            json.extend_from_slice(b",\"caller\":");
+            json.extend_from_slice(caller.to_string().as_bytes());
         }
         if let Some(key) = &self.idempotency_key {
             json.extend_from_slice(b",\"idempotencyKey\":");
@@ -276,6 +296,7 @@ impl Envelope {
             id: wire.id,
             deadline: wire.deadline,
             token,
+            caller: wire.caller,
             idempotency_key: wire.idempotency_key.map(Cow::into_owned),
             command: Command::decode(name, wire.data.map_or("{}", RawValue::get))?,
         })
@@ -308,7 +329,10 @@ pub fn decode_data<T: CommandData>(json: &str) -> Result<T, Rejection> {
 
 /// Parses JSON into a type whose fields say what they accept; the fault is looked for again, with its path, only when
 /// there is one.
-fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Rejection> {
+///
+/// # Errors
+/// `INVALID_REQUEST` that names the field and what it should be.
+pub fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Rejection> {
     serde_json::from_str(json).map_err(|_| explain::<T>(json))
 }
 

@@ -1,5 +1,6 @@
 //! Commands and replies of the payment lane.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::{CommandData, CommandName};
@@ -9,7 +10,7 @@ use crate::money::{Amount, Money};
 use crate::time::Time;
 
 /// How a payment is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum PaymentMethod {
     /// From the user's balance.
@@ -17,7 +18,7 @@ pub enum PaymentMethod {
 }
 
 /// Pay a reservation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pay {
     /// What is paid.
@@ -33,6 +34,7 @@ pub struct Pay {
 
 impl CommandData for Pay {
     const NAME: CommandName = CommandName::Pay;
+    type Reply = PaymentView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.reservation_id.schedule().get().unsigned_abs()
     }
@@ -47,7 +49,7 @@ impl CommandData for Pay {
 }
 
 /// Read a payment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetPayment {
     /// Which payment.
@@ -56,13 +58,14 @@ pub struct GetPayment {
 
 impl CommandData for GetPayment {
     const NAME: CommandName = CommandName::GetPayment;
+    type Reply = PaymentView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.payment_id.schedule().get().unsigned_abs()
     }
 }
 
 /// Life of a payment: it exists once it is completed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum PaymentStatus {
     /// The money is taken and the seats are sold.
@@ -70,7 +73,7 @@ pub enum PaymentStatus {
 }
 
 /// A seat that was paid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaidSeat {
     /// Its number within the schedule.
@@ -80,7 +83,7 @@ pub struct PaidSeat {
 }
 
 /// The reservation that was paid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaidReservation {
     /// Its id for people.
@@ -90,7 +93,7 @@ pub struct PaidReservation {
 }
 
 /// A payment as its owner sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentView {
     /// Its id.

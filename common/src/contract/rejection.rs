@@ -83,6 +83,8 @@ codes! {
     TokenExists = "TOKEN_EXISTS", "The user has a live queue token of this schedule already.";
     /// Another user holds or owns a seat asked for.
     SeatTaken = "SEAT_TAKEN", "A seat is held or sold already; details.seatIds says which.";
+    /// The user has another live hold, and asked to have only one.
+    HoldExists = "HOLD_EXISTS", "The user holds other seats already.";
     /// The reservation is paid.
     AlreadyPaid = "ALREADY_PAID", "The reservation is paid already.";
     /// The hold ran out.

@@ -1,10 +1,15 @@
 //! Replies: what became of a command, in the shape of the request (an object for an object, an array for an array).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::Rejection;
+
+/// The data of a reply that has nothing to say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Nothing {}
 
 /// What became of a command, already written as JSON: kept under the command's id, and passed through unparsed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,16 @@
 //! Commands and replies of the reservation lane: holds.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::Rejection;
+use super::account::check_page;
 use super::command::{CommandData, CommandName};
+use super::reply::Nothing;
 use crate::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
-use crate::money::Money;
+use crate::money::{Amount, Money};
 use crate::time::Time;
 
 /// The most seats that one command may name; how many one user may have is the schedule's limit.
@@ -36,8 +42,28 @@ impl<'de> Deserialize<'de> for SeatIds {
     }
 }
 
+impl JsonSchema for SeatIds {
+    fn schema_name() -> Cow<'static, str> {
+        "SeatIds".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let seat = generator.subschema_for::<SeatId>();
+        let most = SEATS_PER_COMMAND_MAX;
+        json_schema!({ "type": "array", "items": seat, "minItems": 1, "maxItems": most, "uniqueItems": true })
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+impl From<SeatId> for SeatIds {
+    fn from(seat: SeatId) -> Self {
+        Self(vec![seat])
+    }
+}
+
 /// Hold seats for five minutes, all or none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldSeats {
     /// The schedule that the seats are of.
@@ -46,19 +72,26 @@ pub struct HoldSeats {
     pub seat_ids: SeatIds,
     /// Who holds them: the token's user.
     pub user_id: UserId,
+    /// What the client believes they cost together; refused when it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
+    /// Refuse when the token has another live hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_hold: bool,
 }
 
 impl CommandData for HoldSeats {
     const NAME: CommandName = CommandName::HoldSeats;
+    type Reply = ReservationView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.schedule_id.get().unsigned_abs()
     }
 }
 
 macro_rules! reservation_command {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $reply:ty) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct $name {
             /// Which reservation.
@@ -67,6 +100,7 @@ macro_rules! reservation_command {
 
         impl CommandData for $name {
             const NAME: CommandName = CommandName::$name;
+            type Reply = $reply;
             fn partition_key(&self, _: Option<QueueToken>) -> u64 {
                 self.reservation_id.schedule().get().unsigned_abs()
             }
@@ -76,15 +110,82 @@ macro_rules! reservation_command {
 
 reservation_command!(
     /// Read a reservation.
-    GetReservation
+    GetReservation, ReservationView
 );
 reservation_command!(
     /// Release a hold.
-    ReleaseReservation
+    ReleaseReservation, Nothing
 );
 
+/// Note that a user tries to get a seat, whatever comes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordAttempt {
+    /// The seat.
+    pub seat_id: SeatId,
+}
+
+impl CommandData for RecordAttempt {
+    const NAME: CommandName = CommandName::RecordAttempt;
+    type Reply = AttemptView;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.seat_id.schedule().get().unsigned_abs()
+    }
+}
+
+/// Organiser: read who tried to get which seat of a schedule, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListAttempts {
+    /// Which schedule.
+    pub schedule_id: ScheduleId,
+    /// How many at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Where to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+impl CommandData for ListAttempts {
+    const NAME: CommandName = CommandName::ListAttempts;
+    type Reply = AttemptPage;
+    fn partition_key(&self, _: Option<QueueToken>) -> u64 {
+        self.schedule_id.get().unsigned_abs()
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        check_page(self.limit, self.cursor.as_deref())
+    }
+}
+
+/// An attempt to get a seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptView {
+    /// Its id.
+    pub attempt_id: i64,
+    /// The seat.
+    pub seat_id: SeatId,
+    /// Who tried.
+    pub user_id: UserId,
+    /// With which queue token.
+    pub token: QueueToken,
+    /// When.
+    pub attempted_at: Time,
+}
+
+/// A page of attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptPage {
+    /// Newest first.
+    pub attempts: Vec<AttemptView>,
+    /// The `cursor` of the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
 /// Life of a reservation: reserved, then paid, cancelled or expired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ReservationStatus {
     /// Held, waiting for payment.
@@ -98,7 +199,7 @@ pub enum ReservationStatus {
 }
 
 /// A seat of a reservation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservedSeat {
     /// The seat.
@@ -110,7 +211,7 @@ pub struct ReservedSeat {
 }
 
 /// A reservation as its owner sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationView {
     /// Its id.

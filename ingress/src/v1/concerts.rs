@@ -17,11 +17,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 
 fn list(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let limit = ask.query.number("limit")?;
-    checked(ListConcerts { limit, cursor: ask.query.text("cursor").map(Cow::into_owned) })
+    let cursor = ask.query.text("cursor").map(Cow::into_owned);
+    checked(ListConcerts { limit, cursor, with_schedules: false })
 }
 
 fn get(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
-    Ok(GetConcert { concert_id: ask.id("concertId")? }.into())
+    Ok(GetConcert { concert_id: ask.id("concertId")?, with_schedules: false }.into())
 }
 
 fn schedules(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
@@ -30,7 +31,7 @@ fn schedules(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
 }
 
 fn seats(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
-    let (concert_id, schedule_id) = (ask.id("concertId")?, ask.schedule_id()?);
+    let (concert_id, schedule_id) = (Some(ask.id("concertId")?), ask.schedule_id()?);
     let status = match ask.query.text("status").as_deref() {
         None | Some("available") => SeatFilter::Available,
         Some("all") => SeatFilter::All,

@@ -48,7 +48,8 @@ fn entries(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
 
 fn reservations(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let (user_id, limit) = (user(ask)?, ask.query.number("limit")?);
-    checked(ListReservations { user_id, limit, cursor: ask.query.text("cursor").map(Cow::into_owned) })
+    let cursor = ask.query.text("cursor").map(Cow::into_owned);
+    checked(ListReservations { user_id, seat_id: None, limit, cursor })
 }
 
 fn user(ask: &Ask<'_>) -> Result<UserId, Rejection> {

@@ -70,7 +70,7 @@ impl Shelf {
                 Command::GetConcert(get) => concert_ids.push(get.concert_id.get()),
                 Command::ListSchedules(list) => of_concerts.push(list.concert_id.get()),
                 Command::ListSeats(list) => {
-                    concert_ids.push(list.concert_id.get());
+                    concert_ids.extend(list.concert_id.map(ConcertId::get));
                     schedule_ids.push(list.schedule_id.get());
                 }
                 _ => {}
@@ -106,8 +106,9 @@ impl Shelf {
             }
             Command::ListSeats(list) => {
                 let caller = callers.live(command, now)?;
-                demand_concert(list.concert_id)?;
-                let schedule = self.schedule(list.schedule_id).filter(|found| found.concert == list.concert_id);
+                list.concert_id.map_or(Ok(()), demand_concert)?;
+                let of_concert = |found: &&Schedule| list.concert_id.is_none_or(|concert| found.concert == concert);
+                let schedule = self.schedule(list.schedule_id).filter(of_concert);
                 let schedule = schedule.ok_or(Code::ScheduleNotFound)?.id;
                 caller.demand_schedule(schedule)?;
                 Ok(Question::Seats { schedule, filter: list.status })

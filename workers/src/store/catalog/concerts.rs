@@ -1,6 +1,6 @@
 //! Concerts and their venues.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use onsale_common::contract::catalog::{ConcertView, CreateConcert};
 use onsale_common::ids::ConcertId;
 use onsale_common::time::Time;
@@ -16,6 +16,7 @@ struct Row {
     venue_name: String,
     start_date: Option<NaiveDate>,
     end_date: Option<NaiveDate>,
+    created_at: DateTime<Utc>,
 }
 
 impl From<Row> for ConcertView {
@@ -27,6 +28,8 @@ impl From<Row> for ConcertView {
             end_date: row.end_date,
             venue_id: row.venue_id,
             venue_name: row.venue_name,
+            created_at: Time(row.created_at),
+            schedules: None,
         }
     }
 }
@@ -40,7 +43,7 @@ pub async fn read(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<ConcertView>
         return Ok(Vec::new());
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT c.id, c.title, c.venue_id, v.name AS venue_name,
+        "SELECT c.id, c.title, c.venue_id, v.name AS venue_name, c.created_at,
                 (SELECT min(performance_date) FROM schedules s WHERE s.concert_id = c.id) AS start_date,
                 (SELECT max(performance_date) FROM schedules s WHERE s.concert_id = c.id) AS end_date
          FROM concerts c JOIN venues v ON v.id = c.venue_id WHERE c.id = ANY($1)",
