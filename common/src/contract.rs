@@ -13,7 +13,7 @@ pub mod rejection;
 pub mod reply;
 pub mod reservation;
 
-pub use command::{Command, CommandName, Envelope, Lane};
+pub use command::{Command, CommandData, CommandName, CommandVisitor, Envelope, Lane};
 pub use example::Example;
 pub use rejection::{Code, Rejection};
 pub use reply::{Nothing, Outcome, Reply};

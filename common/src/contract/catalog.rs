@@ -4,10 +4,10 @@ use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Rejection;
 use super::account::check_page;
 use super::command::{CommandData, CommandName};
 use super::reservation::SeatIds;
+use super::{Example, Rejection};
 use crate::ids::{ConcertId, QueueToken, ReservationId, ScheduleId, SeatId};
 use crate::money::Money;
 use crate::time::Time;
@@ -200,6 +200,10 @@ impl CommandData for CreateConcert {
     fn check(&self) -> Result<(), Rejection> {
         check_name("title", &self.title)?;
         check_name("venueName", &self.venue_name)
+    }
+    fn reply_example() -> ConcertView {
+        // Nothing is planned of it yet.
+        ConcertView { start_date: None, end_date: None, ..Example::example() }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Code, Rejection};
+use super::{Code, Example, Rejection};
 use super::{account, admission, catalog, payment, reservation};
 use crate::ids::{QueueToken, UserId};
 use crate::time::Time;
@@ -56,9 +56,9 @@ impl fmt::Display for Lane {
 
 /// What the `data` of one command is: its fields, where it travels, and what of it can be checked without a look at any
 /// state.
-pub trait CommandData: Serialize + DeserializeOwned + JsonSchema + Into<Command> {
+pub trait CommandData: Serialize + DeserializeOwned + JsonSchema + Example + Into<Command> {
     /// What the `data` of its reply is.
-    type Reply: Serialize + DeserializeOwned + JsonSchema;
+    type Reply: Serialize + DeserializeOwned + JsonSchema + Example;
 
     /// The command's name on the wire.
     const NAME: CommandName;
@@ -73,6 +73,20 @@ pub trait CommandData: Serialize + DeserializeOwned + JsonSchema + Into<Command>
     fn check(&self) -> Result<(), Rejection> {
         Ok(())
     }
+
+    /// What answers the command's example.
+    fn reply_example() -> Self::Reply {
+        Self::Reply::example()
+    }
+}
+
+/// Something to be done with every kind of command, whatever its types are.
+pub trait CommandVisitor {
+    /// What comes of it.
+    type Output;
+
+    /// Does it with one kind.
+    fn visit<C: CommandData>(self) -> Self::Output;
 }
 
 macro_rules! commands {
@@ -100,6 +114,11 @@ macro_rules! commands {
             /// Whether it changes anything; the outcome of such a command is kept under its id.
             pub const fn has_effect(self) -> bool {
                 match self { $(Self::$name => $effect,)+ }
+            }
+
+            /// Does something with the types of this kind of command.
+            pub fn visit<V: CommandVisitor>(self, visitor: V) -> V::Output {
+                match self { $(Self::$name => visitor.visit::<$data>(),)+ }
             }
 
             fn parse(name: &str) -> Option<Self> {
