@@ -51,6 +51,11 @@ impl Logins {
         Self::new(secret.as_bytes(), env.seconds("ONSALE_LOGIN_TTL_S", 3600, 1..=86_400 * 30))
     }
 
+    /// The same where the secret is set; without it no login can be checked.
+    pub fn from_env_where_set(env: &mut Env) -> Option<Self> {
+        env.secret("ONSALE_JWT_SECRET").is_some().then(|| Self::from_env(env))
+    }
+
     /// Signs with a secret; a login lasts `ttl`.
     pub fn new(secret: &[u8], ttl: Duration) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);

@@ -1,4 +1,4 @@
-//! Answers: the canonical envelope, and which HTTP status says what a code says.
+//! Answers: what was done, why something was not, and how the canonical dialect words both.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -7,9 +7,13 @@ use hyper::{Response, StatusCode};
 use onsale_common::amqp::rpc::{CallError, RawReply};
 use onsale_common::contract::{Code, Rejection};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// A whole HTTP answer; bodies are built once and never streamed.
 pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// How to present a queue token where nothing else is said.
+pub(crate) const QUEUE_TOKEN_CHALLENGE: &str = "Queue-Token";
 
 /// The name of the header that every answer carries.
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -17,19 +21,69 @@ pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id
 /// How long a caller that was refused should wait: the backlog of a healthy system is gone by then.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
-/// Why a request was not done, with its error object as it goes to the client.
+/// What became of a request that was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// The data of the answer, JSON.
+    pub(crate) data: Bytes,
+    /// A status other than the endpoint's usual one.
+    pub(crate) status: Option<StatusCode>,
+    /// A cookie for the client.
+    pub(crate) set_cookie: Option<HeaderValue>,
+}
+
+impl From<Bytes> for Done {
+    fn from(data: Bytes) -> Self {
+        Self { data, status: None, set_cookie: None }
+    }
+}
+
+/// How a dialect says a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// The sentence; the rejection's own where there is none.
+    pub(crate) message: Option<&'static str>,
+}
+
+/// A code that an endpoint says in words of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OwnWords {
+    /// The code.
+    pub(crate) code: Code,
+    /// How it is said here.
+    pub(crate) words: Words,
+}
+
+impl OwnWords {
+    /// Says a code with a status and a sentence.
+    pub(crate) const fn new(code: Code, status: StatusCode, message: &'static str) -> Self {
+        Self { code, words: Words { status, message: Some(message) } }
+    }
+}
+
+/// Why a request was not done, with its error object as the canonical dialect shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// The word that clients match on.
     pub(crate) code: Code,
     /// `{"code", "message", "details"}`, JSON.
     pub(crate) error: Bytes,
+    /// How to say it, where the code alone does not decide that.
+    pub(crate) words: Option<Words>,
 }
 
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
         let error = serde_json::to_vec(&rejection).expect("rejections have string keys only");
-        Self { code: rejection.code, error: error.into() }
+        Self { code: rejection.code, error: error.into(), words: None }
+    }
+}
+
+impl From<OwnWords> for Failure {
+    fn from(own: OwnWords) -> Self {
+        Self { words: Some(own.words), ..own.code.into() }
     }
 }
 
@@ -49,6 +103,25 @@ impl From<CallError> for Failure {
 }
 
 impl Failure {
+    /// The rejection that the error object was written from.
+    pub(crate) fn rejection(&self) -> Rejection {
+        serde_json::from_slice(&self.error).unwrap_or_else(|_| self.code.into())
+    }
+
+    /// What is wrong, as one sentence: `words` where the dialect has its own, and each fault by its field.
+    pub(crate) fn sentence(&self, words: Words) -> String {
+        let rejection = self.rejection();
+        let mut sentence = words.message.map_or_else(|| rejection.message.to_string(), str::to_owned);
+        if self.code == Code::InvalidRequest
+            && let Some(Value::Object(fields)) = rejection.details.get("fields")
+        {
+            let faults: Vec<String> =
+                fields.iter().map(|(field, fault)| format!("{field} {}", fault.as_str().unwrap_or_default())).collect();
+            sentence = format!("{}: {}", sentence.trim_end_matches('.'), faults.join("; "));
+        }
+        sentence
+    }
+
     /// Reads the code out of a worker's error object, and keeps the object as the worker wrote it.
     fn from_worker(error: Bytes) -> Self {
         #[derive(Deserialize)]
@@ -58,7 +131,7 @@ impl Failure {
         match serde_json::from_slice(&error) {
             // Nothing was done: for an HTTP client that is the same as never having been taken in.
             Ok(OnlyCode { code: Code::DeadlineExceeded }) => Code::Overloaded.into(),
-            Ok(OnlyCode { code }) => Self { code, error },
+            Ok(OnlyCode { code }) => Self { code, error, words: None },
             Err(fault) => {
                 tracing::error!(%fault, "a worker's error is not what the contract says");
                 Code::Internal.into()
@@ -78,22 +151,25 @@ pub(crate) fn outcome(reply: Result<RawReply, CallError>) -> Result<Bytes, Failu
     }
 }
 
-/// Success in the canonical envelope; 204 has no body.
-pub(crate) fn done(status: StatusCode, data: &[u8]) -> Answer {
-    if status == StatusCode::NO_CONTENT {
-        return empty(status);
-    }
-    json(status, envelope(br#"{"success":true,"data":"#, data))
+/// Success in the canonical envelope.
+pub(crate) fn done_body(data: &Bytes) -> Bytes {
+    envelope(br#"{"success":true,"data":"#, data)
 }
 
 /// Failure in the canonical envelope.
-pub(crate) fn failed(failure: &Failure) -> Answer {
-    with_headers_of(failure.code, json(status_of(failure.code), failed_body(failure)))
+pub(crate) fn failed_body(failure: &Failure, _: Words) -> Bytes {
+    envelope(br#"{"success":false,"error":"#, &failure.error)
 }
 
-/// The body of [`failed`].
-pub(crate) fn failed_body(failure: &Failure) -> Bytes {
-    envelope(br#"{"success":false,"error":"#, &failure.error)
+/// How the canonical dialect says a code: its status and the rejection's own sentence.
+pub(crate) const fn words(code: Code) -> Words {
+    Words { status: status_of(code), message: None }
+}
+
+/// Failure where no dialect is spoken: at the operator's door, and before a request is known to be one.
+pub(crate) fn failed(failure: &Failure) -> Answer {
+    let words = words(failure.code);
+    with_headers_of(failure.code, QUEUE_TOKEN_CHALLENGE, json(words.status, failed_body(failure, words)))
 }
 
 fn envelope(prefix: &[u8], value: &[u8]) -> Bytes {
@@ -121,14 +197,14 @@ pub(crate) fn json(status: StatusCode, body: Bytes) -> Answer {
 }
 
 /// Adds the headers that a status owes its client: when to come again, or how to say who one is (RFC 9110, 11.6.1).
-pub(crate) fn with_headers_of(code: Code, mut answer: Answer) -> Answer {
+pub(crate) fn with_headers_of(code: Code, token_challenge: &'static str, mut answer: Answer) -> Answer {
     match answer.status() {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             answer.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
         }
         StatusCode::UNAUTHORIZED => {
             let login = matches!(code, Code::LoginRequired | Code::LoginFailed);
-            let scheme = HeaderValue::from_static(if login { "Bearer" } else { "Queue-Token" });
+            let scheme = HeaderValue::from_static(if login { "Bearer" } else { token_challenge });
             answer.headers_mut().insert(WWW_AUTHENTICATE, scheme);
         }
         _ => {}
@@ -182,7 +258,7 @@ pub(crate) const fn status_of(code: Code) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -193,11 +269,11 @@ mod tests {
 
     #[test]
     fn success_passes_the_data_through() {
-        let answer = done(StatusCode::CREATED, br#"{"b":1,"a":[]}"#);
-        assert_eq!(answer.status(), 201);
-        assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
-        assert_eq!(body(answer), json!({"success": true, "data": {"b": 1, "a": []}}));
-        assert!(!done(StatusCode::NO_CONTENT, b"{}").headers().contains_key(CONTENT_TYPE));
+        let body = done_body(&Bytes::from_static(br#"{"b":1,"a":[]}"#));
+        assert_eq!(
+            serde_json::from_slice::<Value>(&body).unwrap(),
+            json!({"success": true, "data": {"b": 1, "a": []}})
+        );
     }
 
     #[test]
@@ -219,7 +295,7 @@ mod tests {
     fn a_workers_error_keeps_its_words_and_decides_the_status() {
         let error = Bytes::from_static(br#"{"code":"SEAT_TAKEN","message":"m","details":{"seatIds":[1]}}"#);
         let failure = outcome(Ok(RawReply { ok: false, json: error.clone() })).unwrap_err();
-        assert_eq!(failure, Failure { code: Code::SeatTaken, error });
+        assert_eq!(failure, Failure { code: Code::SeatTaken, error, words: None });
         let late = RawReply { ok: false, json: br#"{"code":"DEADLINE_EXCEEDED","message":"m"}"#.as_slice().into() };
         assert_eq!(outcome(Ok(late)).unwrap_err().code, Code::Overloaded);
         let odd = RawReply { ok: false, json: br#"{"code":"FROM_THE_FUTURE"}"#.as_slice().into() };

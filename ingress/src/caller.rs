@@ -1,7 +1,7 @@
 //! Who asks: the queue token, the login, the organiser's key, and the keys that name a request.
 
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use onsale_common::contract::command::check_idempotency_key;
 use onsale_common::contract::{Code, Rejection};
 use onsale_common::ids::{QueueToken, UserId};
@@ -10,20 +10,67 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use crate::endpoint::Key;
+
 /// Longest `X-Request-Id` of a client that is echoed.
 const REQUEST_ID_MAX_BYTES: usize = 128;
 
 /// What an endpoint demands of its caller before it reads a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Demand {
+pub(crate) struct Demand {
+    /// Where the queue token is given. Whether it is live, only a worker knows.
+    pub(crate) token: Option<Place>,
+    /// Whether a request may do without the queue token.
+    pub(crate) token_optional: bool,
+    /// When a login is demanded. A queue token that was given stands for an optional one.
+    pub(crate) login: Login,
+    /// Whether the organiser's key is demanded.
+    pub(crate) admin_key: bool,
+}
+
+/// Where a dialect's clients put their queue token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a header of its own.
+    Header(&'static str),
+    /// In `Authorization: Bearer`.
+    Bearer,
+    /// In a cookie.
+    Cookie(&'static str),
+}
+
+/// When a login (`Authorization: Bearer`) is demanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// Never.
+    Never,
+    /// Where the service demands logins at all (`ONSALE_AUTH=jwt`).
+    WhereDemanded,
+    /// Always.
+    Always,
+}
+
+impl Demand {
     /// Nothing.
-    Nothing,
+    pub(crate) const NOTHING: Self = Self { token: None, token_optional: false, login: Login::Never, admin_key: false };
     /// A login, where the service demands logins at all.
-    Login,
-    /// A queue token in `Queue-Token`; whether it is live, only a worker knows.
-    QueueToken,
+    pub(crate) const LOGIN: Self = Self { login: Login::WhereDemanded, ..Self::NOTHING };
+    /// A login, whatever the service demands.
+    pub(crate) const LOGIN_ALWAYS: Self = Self { login: Login::Always, ..Self::NOTHING };
+    /// A queue token in `Queue-Token`.
+    pub(crate) const QUEUE_TOKEN: Self = Self::token_in(Place::Header("Queue-Token"));
     /// The organiser's key.
-    AdminKey,
+    pub(crate) const ADMIN_KEY: Self = Self { admin_key: true, ..Self::NOTHING };
+
+    /// A queue token in this place.
+    pub(crate) const fn token_in(place: Place) -> Self {
+        Self { token: Some(place), ..Self::NOTHING }
+    }
+
+    /// A queue token in this place, or else a login where the service demands logins.
+    pub(crate) const fn token_or_login(place: Place) -> Self {
+        Self { token: Some(place), token_optional: true, ..Self::LOGIN }
+    }
 }
 
 /// The caller as far as the ingress knows it.
@@ -38,13 +85,15 @@ pub(crate) struct Caller {
 /// The secrets that callers are checked against.
 pub(crate) struct Access {
     logins: Option<Logins>,
+    logins_demanded: bool,
     admin_key: Option<[u8; 32]>,
 }
 
 impl Access {
-    /// Logins are demanded where `logins` is given; the organiser's endpoints exist where `admin_key` is.
-    pub(crate) fn new(logins: Option<Logins>, admin_key: Option<&str>) -> Self {
-        Self { logins, admin_key: admin_key.map(|key| Sha256::digest(key.as_bytes()).into()) }
+    /// Logins can be checked where `logins` is given; the organiser's endpoints exist where `admin_key` is.
+    pub(crate) fn new(logins: Option<Logins>, logins_demanded: bool, admin_key: Option<&str>) -> Self {
+        let admin_key = admin_key.map(|key| Sha256::digest(key.as_bytes()).into());
+        Self { logins, logins_demanded, admin_key }
     }
 
     /// Checks what an endpoint demands.
@@ -52,18 +101,34 @@ impl Access {
     /// # Errors
     /// The rejection to answer.
     pub(crate) fn check(&self, demand: Demand, headers: &HeaderMap) -> Result<Caller, Rejection> {
-        match demand {
-            Demand::Nothing => Ok(Caller::default()),
-            Demand::QueueToken => Ok(Caller { token: Some(queue_token(headers)?), login: None }),
-            Demand::Login => Ok(Caller { token: None, login: self.login(headers)? }),
-            Demand::AdminKey => self.admin(headers).map(|()| Caller::default()),
+        if demand.admin_key {
+            self.admin(headers)?;
+        }
+        let token = match demand.token {
+            Some(place) => self.token(place, demand, headers)?,
+            None => None,
+        };
+        let login = match demand.login {
+            Login::Never => false,
+            Login::WhereDemanded => self.logins_demanded && token.is_none(),
+            Login::Always => true,
+        };
+        Ok(Caller { token, login: if login { Some(self.login(headers)?) } else { None } })
+    }
+
+    fn token(&self, place: Place, demand: Demand, headers: &HeaderMap) -> Result<Option<QueueToken>, Rejection> {
+        match queue_token(place, headers) {
+            Err(missing) if missing.code == Code::TokenMissing && demand.token_optional => Ok(None),
+            // What is no token may be the login, which is given in the same place.
+            Err(_) if place == Place::Bearer && demand.token_optional && self.logins_demanded => Ok(None),
+            token => token.map(Some),
         }
     }
 
-    fn login(&self, headers: &HeaderMap) -> Result<Option<UserId>, Rejection> {
-        let Some(logins) = &self.logins else { return Ok(None) };
-        let user = bearer(headers).and_then(|token| logins.check(token).ok());
-        user.map(Some).ok_or_else(|| Rejection::of(Code::LoginRequired))
+    fn login(&self, headers: &HeaderMap) -> Result<UserId, Rejection> {
+        let login = self.logins.as_ref().zip(bearer(headers));
+        let user = login.and_then(|(logins, token)| logins.check(token).ok());
+        user.ok_or_else(|| Rejection::of(Code::LoginRequired))
     }
 
     fn admin(&self, headers: &HeaderMap) -> Result<(), Rejection> {
@@ -94,28 +159,49 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-fn queue_token(headers: &HeaderMap) -> Result<QueueToken, Rejection> {
-    let value = headers.get("queue-token").ok_or(Code::TokenMissing)?;
-    let text = value.to_str().ok().filter(|_| single(headers, "queue-token").is_some());
-    match text.map(str::trim) {
-        Some("") => Err(Code::TokenMissing.into()),
-        Some(text) => text.parse().map_err(|_| Code::TokenInvalid.into()),
-        None => Err(Code::TokenInvalid.into()),
+fn queue_token(place: Place, headers: &HeaderMap) -> Result<QueueToken, Rejection> {
+    let text = match place {
+        Place::Header(name) => headers.contains_key(name).then(|| single(headers, name).and_then(text)),
+        Place::Bearer => headers.contains_key(AUTHORIZATION).then(|| bearer(headers)),
+        Place::Cookie(name) => cookie(headers, name).map(Some),
+    };
+    match text {
+        None | Some(Some("")) => Err(Code::TokenMissing.into()),
+        Some(Some(text)) => text.parse().map_err(|_| Code::TokenInvalid.into()),
+        Some(None) => Err(Code::TokenInvalid.into()),
     }
 }
 
-/// The client's `Idempotency-Key`, where it sent one.
+fn text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().map(str::trim)
+}
+
+/// The value of a cookie (RFC 6265, 5.4: pairs that are split by semicolons); the first one of its name.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let pairs = headers.get_all(COOKIE).iter().filter_map(text).flat_map(|pairs| pairs.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value.trim_matches('"'))
+}
+
+/// The client's `Idempotency-Key`, where the endpoint takes one and the client sent one.
 ///
 /// # Errors
-/// `INVALID_REQUEST` when it cannot be a key.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Rejection> {
-    if !headers.contains_key("idempotency-key") {
-        return Ok(None);
+/// `INVALID_REQUEST` when it cannot be a key, or is lacking where there must be one.
+pub(crate) fn idempotency_key(key: Key, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
+    match (key, headers.contains_key("idempotency-key")) {
+        (Key::Ignored, _) | (Key::Optional, false) => return Ok(None),
+        (Key::Required, false) => return Err(Rejection::invalid_field("Idempotency-Key", "is required: a UUID")),
+        (Key::Optional | Key::Required, true) => {}
     }
     // A key that is not text, or given twice, is checked as the empty key: refused with the rule it breaks.
-    let key = single(headers, "idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    check_idempotency_key(key)?;
-    Ok(Some(key.to_owned()))
+    let given = single(headers, "idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    check_idempotency_key(given)?;
+    if key == Key::Required && Uuid::try_parse(given).is_err() {
+        return Err(Rejection::invalid_field("Idempotency-Key", "must be a UUID"));
+    }
+    Ok(Some(given.to_owned()))
 }
 
 /// What `X-Request-Id` answers: the client's own where it is sane, else the command's.
@@ -156,8 +242,8 @@ mod tests {
 
     #[test]
     fn a_queue_token_is_given_once_and_is_a_token() {
-        let access = Access::new(None, None);
-        let check = |pairs: &[(&'static str, &str)]| access.check(Demand::QueueToken, &headers(pairs));
+        let access = Access::new(None, false, None);
+        let check = |pairs: &[(&'static str, &str)]| access.check(Demand::QUEUE_TOKEN, &headers(pairs));
         let token = QueueToken::draw(ScheduleId::new(3)).unwrap();
         let text = token.uuid().to_string();
         assert_eq!(check(&[("queue-token", &text)]).unwrap().token, Some(token));
@@ -171,25 +257,25 @@ mod tests {
 
     #[test]
     fn the_organiser_needs_the_key() {
-        let access = Access::new(None, Some("open sesame"));
-        let check = |value: &str| access.check(Demand::AdminKey, &headers(&[("authorization", value)]));
+        let access = Access::new(None, false, Some("open sesame"));
+        let check = |value: &str| access.check(Demand::ADMIN_KEY, &headers(&[("authorization", value)]));
         assert!(check("Bearer open sesame").is_ok());
         assert!(check("bearer open sesame").is_ok());
         assert_eq!(code(check("Bearer open")), Code::Forbidden);
         assert_eq!(code(check("Basic open sesame")), Code::LoginRequired);
         assert_eq!(code(check("Bearer ")), Code::LoginRequired);
-        assert_eq!(code(access.check(Demand::AdminKey, &headers(&[]))), Code::LoginRequired);
-        assert_eq!(code(Access::new(None, None).check(Demand::AdminKey, &headers(&[]))), Code::NotFound);
+        assert_eq!(code(access.check(Demand::ADMIN_KEY, &headers(&[]))), Code::LoginRequired);
+        assert_eq!(code(Access::new(None, false, None).check(Demand::ADMIN_KEY, &headers(&[]))), Code::NotFound);
     }
 
     #[test]
     fn a_login_is_demanded_only_where_the_service_does() {
-        let open = Access::new(None, None);
-        assert_eq!(open.check(Demand::Login, &headers(&[])).unwrap().login, None);
+        let open = Access::new(None, false, None);
+        assert_eq!(open.check(Demand::LOGIN, &headers(&[])).unwrap().login, None);
         let logins = Logins::new(&[7; 32], Duration::from_secs(60));
         let token = format!("Bearer {}", logins.sign(UserId::new(5), Time::now()).unwrap());
-        let strict = Access::new(Some(logins), None);
-        let check = |pairs: &[(&'static str, &str)]| strict.check(Demand::Login, &headers(pairs));
+        let strict = Access::new(Some(logins), true, None);
+        let check = |pairs: &[(&'static str, &str)]| strict.check(Demand::LOGIN, &headers(pairs));
         assert_eq!(check(&[("authorization", &token)]).unwrap().login, Some(UserId::new(5)));
         assert_eq!(code(check(&[])), Code::LoginRequired);
         assert_eq!(code(check(&[("authorization", &token[..token.len() - 2])])), Code::LoginRequired);
@@ -197,6 +283,7 @@ mod tests {
 
     #[test]
     fn idempotency_keys_are_checked() {
+        let idempotency_key = |headers: &HeaderMap| idempotency_key(Key::Optional, headers);
         assert_eq!(idempotency_key(&headers(&[])), Ok(None));
         assert_eq!(idempotency_key(&headers(&[("idempotency-key", "a-1")])), Ok(Some("a-1".to_owned())));
         for bad in ["", "two words", "é", &"x".repeat(256)] {

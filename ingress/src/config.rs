@@ -7,7 +7,9 @@ use onsale_common::amqp::rpc::RpcConfig;
 use onsale_common::config::{ConfigError, Env};
 use onsale_common::login::Logins;
 
+use crate::DIALECTS;
 use crate::caller::Access;
+use crate::dialect::Dialect;
 
 /// The least that hyper takes for its buffer, and so for the headers.
 const HEADERS_MIN_BYTES: usize = 8192;
@@ -22,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) rpc: RpcConfig,
     /// Who may do what.
     pub(crate) access: Access,
+    /// The dialect that is served at the root too.
+    pub(crate) root_api: Option<&'static Dialect>,
     /// Bounds of connections and requests.
     pub(crate) limits: Limits,
 }
@@ -60,6 +64,7 @@ impl Config {
             threads: threads(&mut env),
             rpc: RpcConfig::from_env(&mut env),
             access: access(&mut env),
+            root_api: root_api(&mut env),
             limits: Limits::from_env(&mut env),
         };
         let report = env.report().to_owned();
@@ -95,14 +100,25 @@ fn threads(env: &mut Env) -> Option<usize> {
 fn access(env: &mut Env) -> Access {
     let mode = env.parsed("ONSALE_AUTH", "open".to_owned());
     let logins = match mode.as_str() {
-        "open" => None,
+        // Some dialects demand logins whatever the service demands.
+        "open" => Logins::from_env_where_set(env),
         "jwt" => Some(Logins::from_env(env)),
         _ => {
             env.fault(format!("ONSALE_AUTH is {mode:?}; it must be open or jwt"));
             None
         }
     };
-    Access::new(logins, env.secret("ONSALE_ADMIN_KEY").as_deref())
+    Access::new(logins, mode == "jwt", env.secret("ONSALE_ADMIN_KEY").as_deref())
+}
+
+fn root_api(env: &mut Env) -> Option<&'static Dialect> {
+    let name = env.optional::<String>("ONSALE_ROOT_API").filter(|name| !name.is_empty())?;
+    let dialect = DIALECTS.iter().copied().find(|dialect| dialect.name == name);
+    if dialect.is_none() {
+        let names: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+        env.fault(format!("ONSALE_ROOT_API is {name:?}; it must be one of {}", names.join(", ")));
+    }
+    dialect
 }
 
 #[cfg(test)]
@@ -131,13 +147,19 @@ mod tests {
             ("ONSALE_AUTH", "maybe"),
             ("ONSALE_THREADS", "0"),
             ("ONSALE_REPLY_TIMEOUT_MS", "99"),
+            ("ONSALE_ROOT_API", "esperanto"),
         ])
         .err()
         .unwrap()
         .to_string();
-        for name in
-            ["ONSALE_HTTP_LISTEN", "ONSALE_AUTH", "ONSALE_THREADS", "ONSALE_REPLY_TIMEOUT_MS", "ONSALE_AMQP_URL"]
-        {
+        for name in [
+            "ONSALE_HTTP_LISTEN",
+            "ONSALE_AUTH",
+            "ONSALE_THREADS",
+            "ONSALE_REPLY_TIMEOUT_MS",
+            "ONSALE_ROOT_API",
+            "ONSALE_AMQP_URL",
+        ] {
             assert!(faults.contains(name), "{name}: {faults}");
         }
     }

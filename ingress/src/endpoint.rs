@@ -1,31 +1,19 @@
-//! What an HTTP dialect is made of: a table of endpoints, each of which turns its requests into one command.
+//! What an HTTP dialect's table is made of: endpoints, each with who may ask, what it asks the workers, and what its
+//! document says.
 
-use std::borrow::Cow;
-use std::fmt::Display;
-use std::str::FromStr;
+use std::pin::Pin;
 
 use hyper::{Method, StatusCode};
-use matchit::Params;
-use onsale_common::contract::command::{CommandData, decode_data};
-use onsale_common::contract::{Code, Command, Rejection};
-use onsale_common::ids::{QueueToken, ScheduleId};
-use percent_encoding::percent_decode_str;
+use onsale_common::contract::command::CommandData;
+use onsale_common::contract::{Code, Command, Example, Rejection};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::answer::{Answer, Failure};
-use crate::caller::{Caller, Demand};
-use crate::query::Query;
-
-/// One HTTP API: where it is mounted, what it offers, and how it words its answers.
-pub(crate) struct Dialect {
-    /// What its paths begin with.
-    pub(crate) mount: &'static str,
-    /// Its endpoints, a group per file.
-    pub(crate) groups: &'static [&'static [Endpoint]],
-    /// Words a success.
-    pub(crate) done: fn(StatusCode, &[u8]) -> Answer,
-    /// Words a failure, its own or the ingress's.
-    pub(crate) failed: fn(&Failure) -> Answer,
-}
+use crate::answer::{Done, Failure, OwnWords};
+use crate::ask::Ask;
+use crate::caller::Demand;
+use crate::shape::{Param, Shape};
+use crate::talk::Talk;
 
 /// The methods that endpoints have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,15 +49,30 @@ impl Verb {
             Self::Delete => "DELETE",
         }
     }
-
-    /// Whether requests carry a body.
-    pub(crate) const fn has_body(self) -> bool {
-        matches!(self, Self::Post | Self::Patch)
-    }
 }
 
-/// How an endpoint makes its command.
-type Make = fn(&mut Ask<'_>) -> Result<Command, Rejection>;
+/// What an endpoint asks of the workers.
+#[derive(Clone, Copy)]
+pub(crate) enum Work {
+    /// One command, whose reply goes to the client as the worker wrote it.
+    Command(fn(&mut Ask<'_>) -> Result<Command, Rejection>),
+    /// As many commands as it takes to answer in the words of another design.
+    Talk(for<'r> fn(Talk<'r>) -> Talking<'r>),
+}
+
+/// A talk under way.
+pub(crate) type Talking<'r> = Pin<Box<dyn Future<Output = Result<Done, Failure>> + Send + 'r>>;
+
+/// What `Idempotency-Key` means to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// Nothing.
+    Ignored,
+    /// At most one effect for each key.
+    Optional,
+    /// The same, and there must be one: a UUID.
+    Required,
+}
 
 /// One row of a dialect's table.
 #[derive(Clone, Copy)]
@@ -80,33 +83,123 @@ pub(crate) struct Endpoint {
     pub(crate) path: &'static str,
     /// Who may ask.
     pub(crate) demand: Demand,
-    /// Makes the command.
-    pub(crate) command: Make,
+    /// What is asked of the workers.
+    pub(crate) work: Work,
     /// The status of a success.
     pub(crate) status: StatusCode,
-    /// Whether `Idempotency-Key` means something here.
-    pub(crate) keyed: bool,
+    /// What `Idempotency-Key` means here.
+    pub(crate) key: Key,
+    /// Whether a request carries a JSON object.
+    pub(crate) has_body: bool,
+    /// What can go wrong beside what can with every such request.
+    pub(crate) fails: &'static [Code],
+    /// Failures that are worded here unlike elsewhere in the dialect; the first of a code is the one to use.
+    pub(crate) own_words: &'static [OwnWords],
+    /// What its document says of it.
+    pub(crate) doc: Doc,
+}
+
+/// What an endpoint's document says of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Doc {
+    /// The name of the operation, as generated clients call it.
+    pub(crate) operation: &'static str,
+    /// A line on what it does; the request's own words when empty.
+    pub(crate) summary: &'static str,
+    /// The body of a request.
+    pub(crate) request: Option<Shape>,
+    /// The query parameters.
+    pub(crate) queries: &'static [Param],
+    /// The body of a success, without the dialect's envelope.
+    pub(crate) reply: Option<Shape>,
+    /// The cookie that a success sets.
+    pub(crate) sets_cookie: Option<&'static str>,
 }
 
 impl Endpoint {
+    const fn new(verb: Verb, path: &'static str, demand: Demand) -> Self {
+        let doc = Doc { operation: "", summary: "", request: None, queries: &[], reply: None, sets_cookie: None };
+        Self {
+            verb,
+            path,
+            demand,
+            work: Work::Command(|_| Err(Rejection::of(Code::NotFound))),
+            status: StatusCode::OK,
+            key: Key::Ignored,
+            has_body: false,
+            fails: &[],
+            own_words: &[],
+            doc,
+        }
+    }
+
     /// A read.
-    pub(crate) const fn get(path: &'static str, demand: Demand, command: Make) -> Self {
-        Self { verb: Verb::Get, path, demand, command, status: StatusCode::OK, keyed: false }
+    pub(crate) const fn get(path: &'static str, demand: Demand) -> Self {
+        Self::new(Verb::Get, path, demand)
     }
 
     /// An action; 200 unless [`Endpoint::created`] says otherwise.
-    pub(crate) const fn post(path: &'static str, demand: Demand, command: Make) -> Self {
-        Self { verb: Verb::Post, ..Self::get(path, demand, command) }
+    pub(crate) const fn post(path: &'static str, demand: Demand) -> Self {
+        Self::new(Verb::Post, path, demand)
     }
 
     /// A change of what is given.
-    pub(crate) const fn patch(path: &'static str, demand: Demand, command: Make) -> Self {
-        Self { verb: Verb::Patch, ..Self::get(path, demand, command) }
+    pub(crate) const fn patch(path: &'static str, demand: Demand) -> Self {
+        Self::new(Verb::Patch, path, demand)
     }
 
     /// A removal, answered without a body.
-    pub(crate) const fn delete(path: &'static str, demand: Demand, command: Make) -> Self {
-        Self { verb: Verb::Delete, status: StatusCode::NO_CONTENT, ..Self::get(path, demand, command) }
+    pub(crate) const fn delete(path: &'static str, demand: Demand) -> Self {
+        Self { status: StatusCode::NO_CONTENT, ..Self::new(Verb::Delete, path, demand) }
+    }
+
+    /// Asks one command and passes its reply through; the body, where the verb has one, is the command's data.
+    pub(crate) const fn asks<C: CommandData>(self, make: fn(&mut Ask<'_>) -> Result<Command, Rejection>) -> Self {
+        let has_body = matches!(self.verb, Verb::Post | Verb::Patch);
+        let request = Some(Shape::of::<C>());
+        let reply = if matches!(self.verb, Verb::Delete) { None } else { Some(Shape::of::<C::Reply>()) };
+        let doc = Doc { operation: C::NAME.as_str(), request, reply, ..self.doc };
+        Self { work: Work::Command(make), has_body, doc, ..self }
+    }
+
+    /// Talks with the workers until it can answer; `operation` is what generated clients call it.
+    pub(crate) const fn talks(
+        self,
+        operation: &'static str,
+        summary: &'static str,
+        talk: for<'r> fn(Talk<'r>) -> Talking<'r>,
+    ) -> Self {
+        Self { work: Work::Talk(talk), doc: Doc { operation, summary, ..self.doc }, ..self }
+    }
+
+    /// A request carries this.
+    pub(crate) const fn takes<T: JsonSchema + Serialize + Example>(self) -> Self {
+        Self { has_body: true, doc: Doc { request: Some(Shape::of::<T>()), ..self.doc }, ..self }
+    }
+
+    /// A success carries this.
+    pub(crate) const fn gives<T: JsonSchema + Serialize + Example>(self) -> Self {
+        Self { doc: Doc { reply: Some(Shape::of::<T>()), ..self.doc }, ..self }
+    }
+
+    /// A request has these query parameters.
+    pub(crate) const fn queries(self, queries: &'static [Param]) -> Self {
+        Self { doc: Doc { queries, ..self.doc }, ..self }
+    }
+
+    /// A success sets this cookie.
+    pub(crate) const fn sets_cookie(self, name: &'static str) -> Self {
+        Self { doc: Doc { sets_cookie: Some(name), ..self.doc }, ..self }
+    }
+
+    /// Can go wrong in these ways, beside what can with every such request.
+    pub(crate) const fn fails(self, fails: &'static [Code]) -> Self {
+        Self { fails, ..self }
+    }
+
+    /// Says these failures in other words than the rest of the dialect does.
+    pub(crate) const fn says(self, own_words: &'static [OwnWords]) -> Self {
+        Self { own_words, ..self }
     }
 
     /// Success is 201.
@@ -116,159 +209,11 @@ impl Endpoint {
 
     /// Takes an `Idempotency-Key`.
     pub(crate) const fn keyed(self) -> Self {
-        Self { keyed: true, ..self }
-    }
-}
-
-/// One request as an endpoint sees it: admitted, read, and not yet understood.
-pub(crate) struct Ask<'r> {
-    /// Who asks; an endpoint whose path is a token puts it here.
-    pub(crate) caller: Caller,
-    /// The query parameters.
-    pub(crate) query: Query<'r>,
-    params: Params<'r, 'r>,
-    body: &'r str,
-}
-
-impl<'r> Ask<'r> {
-    /// Puts a request together.
-    ///
-    /// # Errors
-    /// `INVALID_REQUEST` when the body is not a JSON object in UTF-8, or the query repeats itself.
-    pub(crate) fn new(
-        caller: Caller,
-        params: Params<'r, 'r>,
-        query: &'r str,
-        body: Option<&'r [u8]>,
-    ) -> Result<Self, Rejection> {
-        let body = body.map_or(Ok(""), object)?;
-        Ok(Self { caller, query: Query::parse(query)?, params, body })
+        Self { key: Key::Optional, ..self }
     }
 
-    /// An id of the path.
-    ///
-    /// # Errors
-    /// `INVALID_REQUEST` that names the path parameter.
-    pub(crate) fn id<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, Rejection> {
-        self.param(name).parse().map_err(|range| Rejection::invalid_field(name, &format!("must be {range}")))
-    }
-
-    /// The `scheduleId` of the path: a real schedule, not the service-wide room.
-    ///
-    /// # Errors
-    /// `INVALID_REQUEST` that names it.
-    pub(crate) fn schedule_id(&self) -> Result<ScheduleId, Rejection> {
-        self.id("scheduleId").and_then(real_schedule)
-    }
-
-    /// The `token` of the path, which is also who asks.
-    ///
-    /// # Errors
-    /// `TOKEN_NOT_FOUND`: what is not a token is no token of ours.
-    pub(crate) fn path_token(&mut self) -> Result<QueueToken, Rejection> {
-        let token = self.param("token").parse().map_err(|_| Rejection::of(Code::TokenNotFound))?;
-        self.caller.token = Some(token);
-        Ok(token)
-    }
-
-    /// The body as a command's data.
-    ///
-    /// # Errors
-    /// `INVALID_REQUEST` that names the field, or what the command's own check says.
-    pub(crate) fn body<T: CommandData>(&self) -> Result<T, Rejection> {
-        decode_data(self.body)
-    }
-
-    /// The body as a command's data, together with an id of the path. A body that has the id as well gives it twice.
-    ///
-    /// # Errors
-    /// As [`Ask::body`].
-    pub(crate) fn body_with<T: CommandData>(&self, name: &str, id: impl Display) -> Result<T, Rejection> {
-        // `object` saw the brace.
-        let rest = self.body.strip_prefix('{').unwrap_or(self.body);
-        let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
-        decode_data(&format!("{{\"{name}\":{id}{comma}{rest}"))
-    }
-
-    /// The text of a path parameter. One that is not UTF-8 parses as nothing.
-    fn param(&self, name: &str) -> Cow<'r, str> {
-        let raw = self.params.get(name).unwrap_or_default();
-        percent_decode_str(raw).decode_utf8().unwrap_or_default()
-    }
-}
-
-/// A command put together from path and query, after its own check.
-///
-/// # Errors
-/// What the check says.
-pub(crate) fn checked<T: CommandData + Into<Command>>(data: T) -> Result<Command, Rejection> {
-    data.check()?;
-    Ok(data.into())
-}
-
-/// Refuses schedule 0, which is not a schedule but the service-wide waiting room.
-///
-/// # Errors
-/// `INVALID_REQUEST` that names `scheduleId`.
-pub(crate) fn real_schedule(schedule: ScheduleId) -> Result<ScheduleId, Rejection> {
-    if schedule == ScheduleId::SERVICE_WIDE {
-        return Err(Rejection::invalid_field("scheduleId", "must be a whole number from 1 on"));
-    }
-    Ok(schedule)
-}
-
-/// The body as text that begins as a JSON object. Without this look an array of values would be taken field by field.
-fn object(body: &[u8]) -> Result<&str, Rejection> {
-    let text = std::str::from_utf8(body).map_err(|_| Rejection::invalid_field("body", "is not UTF-8"))?;
-    let text = text.trim_start_matches([' ', '\t', '\r', '\n']);
-    if text.is_empty() {
-        return Err(Rejection::invalid_field("body", "is required: a JSON object"));
-    }
-    if !text.starts_with('{') {
-        return Err(Rejection::invalid_field("body", "must be a JSON object"));
-    }
-    Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use onsale_common::contract::account::ChargeBalance;
-    use onsale_common::ids::{MAX_ID, UserId};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Asks with a path of one segment.
-    fn with_path<T>(segment: &str, body: &str, look: impl FnOnce(&Ask<'_>) -> T) -> Option<T> {
-        let mut router = matchit::Router::new();
-        router.insert("/{userId}", ()).unwrap();
-        let path = format!("/{segment}");
-        let params = router.at(&path).ok()?.params;
-        let ask = Ask::new(Caller::default(), params, "", Some(body.as_bytes())).unwrap();
-        Some(look(&ask))
-    }
-
-    proptest! {
-        #[test]
-        fn ids_of_the_path_are_read_or_named(segment in "[^/]{0,24}") {
-            if let Some(Err(rejection)) = with_path(&segment, "{}", |ask| ask.id::<UserId>("userId")) {
-                prop_assert!(rejection.details["fields"]["userId"].is_string());
-            }
-        }
-
-        #[test]
-        fn ids_in_range_are_read(id in 1..=MAX_ID, amount in 1..i64::MAX) {
-            prop_assert_eq!(with_path(&id.to_string(), "{}", |ask| ask.id("userId")), Some(Ok(UserId::new(id))));
-            let body = format!(" {{ \"amount\": {amount} }} ");
-            let data = with_path("1", &body, |ask| ask.body_with::<ChargeBalance>("userId", id)).unwrap().unwrap();
-            prop_assert_eq!((data.user_id.get(), data.amount.positive()), (id, Some(amount)));
-        }
-
-        #[test]
-        fn no_body_panics(body in prop::collection::vec(any::<u8>(), 0..64)) {
-            if let Ok(text) = object(&body) {
-                let _ = with_path("1", text, |ask| ask.body_with::<ChargeBalance>("userId", 1));
-            }
-        }
+    /// Demands an `Idempotency-Key`.
+    pub(crate) const fn key_required(self) -> Self {
+        Self { key: Key::Required, ..self }
     }
 }

@@ -35,7 +35,11 @@ fn readiness(ready: &Readiness) -> Answer {
         return answer::json(StatusCode::OK, Bytes::from_static(br#"{"status":"ready"}"#));
     }
     let body = br#"{"status":"not ready","reason":"no working link to the broker"}"#;
-    answer::with_headers_of(Code::Overloaded, answer::json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(body)))
+    answer::with_headers_of(
+        Code::Overloaded,
+        answer::QUEUE_TOKEN_CHALLENGE,
+        answer::json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(body)),
+    )
 }
 
 fn metrics(_: &Readiness) -> Answer {

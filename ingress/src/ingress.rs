@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, HeaderValue};
@@ -16,19 +15,24 @@ use onsale_common::ops::Readiness;
 use onsale_common::time::Time;
 use uuid::Uuid;
 
-use crate::answer::{self, Answer, Failure, REQUEST_ID};
+use crate::answer::{self, Answer, Done, Failure, REQUEST_ID};
+use crate::ask::Ask;
 use crate::body::Upload;
-use crate::caller::{self, Access, Demand};
+use crate::caller::{self, Access};
 use crate::config::Limits;
-use crate::endpoint::{Ask, Endpoint};
+use crate::dialect::Dialect;
+use crate::docs::Docs;
+use crate::endpoint::{Endpoint, Work};
 use crate::health;
 use crate::meter::Level;
 use crate::router::{Found, Router};
+use crate::talk::Talk;
 
 /// What every request is served with.
 pub(crate) struct Ingress {
     rpc: RpcClient,
     router: Router,
+    docs: Docs,
     access: Access,
     limits: Limits,
     ready: Readiness,
@@ -37,8 +41,15 @@ pub(crate) struct Ingress {
 
 impl Ingress {
     /// An ingress that asks through `rpc`.
-    pub(crate) fn new(rpc: RpcClient, router: Router, access: Access, limits: Limits, ready: Readiness) -> Self {
-        Self { rpc, router, access, limits, ready, in_flight: Level::of_requests() }
+    pub(crate) fn new(
+        rpc: RpcClient,
+        router: Router,
+        docs: Docs,
+        access: Access,
+        limits: Limits,
+        ready: Readiness,
+    ) -> Self {
+        Self { rpc, router, docs, access, limits, ready, in_flight: Level::of_requests() }
     }
 
     /// The bounds that connections keep too.
@@ -48,7 +59,9 @@ impl Ingress {
 
     /// Answers one request, whatever it is.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
-        if let Some(answer) = health::answer(request.method(), request.uri().path(), &self.ready) {
+        let (method, path) = (request.method(), request.uri().path());
+        let door = health::answer(method, path, &self.ready).or_else(|| self.docs.answer(method, path));
+        if let Some(answer) = door {
             return answer;
         }
         let started = Instant::now();
@@ -59,27 +72,27 @@ impl Ingress {
         let (dialect, found) = self.router.find(&parts.method, parts.uri.path());
         let (meter, mut answer) = match found {
             Found::Route(route, params) => {
-                let work = self.work(id, &route.endpoint, params, &parts, &mut upload);
+                let work = self.work(id, dialect, &route.endpoint, params, &parts, &mut upload);
                 // A panic is a bug; it must not take the other requests of its connection with it.
                 let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
                     tracing::error!(route = route.meter.route(), "a request panicked");
                     Err(Code::Internal.into())
                 });
                 let answer = match outcome {
-                    Ok(data) => (dialect.done)(route.endpoint.status, &data),
-                    Err(failure) => (dialect.failed)(&failure),
+                    Ok(done) => dialect.done(&route.endpoint, done),
+                    Err(failure) => dialect.failed(Some(&route.endpoint), &failure),
                 };
                 (&route.meter, answer)
             }
             Found::OtherMethods(allow) => {
                 let mut answer = match parts.method {
                     Method::OPTIONS => answer::empty(StatusCode::NO_CONTENT),
-                    _ => (dialect.failed)(&Code::MethodNotAllowed.into()),
+                    _ => dialect.failed(None, &Code::MethodNotAllowed.into()),
                 };
                 answer.headers_mut().insert(ALLOW, allow.clone());
                 (self.router.unrouted(), answer)
             }
-            Found::Nothing => (self.router.unrouted(), (dialect.failed)(&Code::NotFound.into())),
+            Found::Nothing => (self.router.unrouted(), dialect.failed(None, &Code::NotFound.into())),
         };
         answer.headers_mut().insert(&REQUEST_ID, caller::request_id(&parts.headers, id));
         if upload.finish() {
@@ -92,31 +105,41 @@ impl Ingress {
         answer
     }
 
-    /// Turns a request into its command, and gives the data of the reply.
+    /// Admits and reads a request, and does what its endpoint says.
     async fn work(
         &self,
         id: Uuid,
+        dialect: &Dialect,
         endpoint: &Endpoint,
         params: Params<'_, '_>,
         parts: &Parts,
         upload: &mut Upload,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Done, Failure> {
         let caller = self.access.check(endpoint.demand, &parts.headers)?;
-        let body = if endpoint.verb.has_body() {
-            let max_bytes = match endpoint.demand {
-                Demand::AdminKey => self.limits.admin_body_max_bytes,
-                _ => self.limits.body_max_bytes,
-            };
+        let body = if endpoint.has_body {
+            let organiser = endpoint.demand.admin_key;
+            let max_bytes = if organiser { self.limits.admin_body_max_bytes } else { self.limits.body_max_bytes };
             Some(upload.read(&parts.headers, max_bytes, self.limits.body_timeout).await?)
         } else {
             None
         };
         let mut ask = Ask::new(caller, params, parts.uri.query().unwrap_or_default(), body.as_deref())?;
-        let command = (endpoint.command)(&mut ask)?;
-        ask.query.finish()?;
-        let idempotency_key = if endpoint.keyed { caller::idempotency_key(&parts.headers)? } else { None };
         let deadline = Time::now().plus(self.limits.reply_timeout);
-        let envelope = Envelope { id, deadline, token: ask.caller.token, caller: None, idempotency_key, command };
-        answer::outcome(self.rpc.call(&envelope).await)
+        match endpoint.work {
+            Work::Command(make) => {
+                let command = make(&mut ask)?;
+                if dialect.strict_query {
+                    ask.query.finish()?;
+                }
+                let idempotency_key = caller::idempotency_key(endpoint.key, &parts.headers)?;
+                let token = ask.caller.token;
+                let envelope = Envelope { id, deadline, token, caller: None, idempotency_key, command };
+                Ok(answer::outcome(self.rpc.call(&envelope).await)?.into())
+            }
+            Work::Talk(talk) => {
+                let idempotency_key = caller::idempotency_key(endpoint.key, &parts.headers)?;
+                talk(Talk::new(ask, self.ready.get(), &self.rpc, deadline, idempotency_key)).await
+            }
+        }
     }
 }

@@ -1,18 +1,25 @@
 //! The front of Onsale: HTTP in, commands out. It knows no database and no rule of the sale.
 
 mod answer;
+mod ask;
 mod body;
 mod caller;
+mod compat;
 mod config;
+mod dialect;
+mod docs;
 mod endpoint;
 mod health;
 mod ingress;
 mod meter;
+mod openapi;
 #[cfg(test)]
 mod over_the_wire;
 mod query;
 mod router;
 mod server;
+mod shape;
+mod talk;
 mod v1;
 mod wire;
 
@@ -29,12 +36,19 @@ use onsale_common::telemetry;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
-use crate::endpoint::Dialect;
+use crate::dialect::Dialect;
+use crate::docs::Docs;
 use crate::ingress::Ingress;
 use crate::router::Router;
 
 /// The HTTP APIs that this process speaks; the first one words what belongs to none.
-static DIALECTS: &[&Dialect] = &[&v1::DIALECT];
+static DIALECTS: &[&Dialect] = &[
+    &v1::DIALECT,
+    &compat::bearer::DIALECT,
+    &compat::cookie::DIALECT,
+    &compat::reservation_token::DIALECT,
+    &compat::login::DIALECT,
+];
 
 /// The link to the broker has this long to end; its replies are of no use any more.
 const UNLINK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,7 +82,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = server::listen(config.listen)
         .with_context(|| format!("could not listen on {} (ONSALE_HTTP_LISTEN)", config.listen))?;
     let shutdown = shutdown::on_signal().context("could not handle signals")?;
-    let router = Router::new(DIALECTS).context("the tables of endpoints contradict each other")?;
+    let router = Router::new(DIALECTS, config.root_api).context("the tables of endpoints contradict each other")?;
     let (rpc, ready) = (RpcClient::new(config.rpc), Readiness::default());
     // The link outlives the drain: requests in progress still wait for their replies.
     let unlink = CancellationToken::new();
@@ -77,7 +91,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(async move { rpc.run(&ready, &unlink).await })
     };
     tracing::info!(listen = %listener.local_addr()?, "serving");
-    let ingress = Arc::new(Ingress::new(rpc, router, config.access, config.limits, ready));
+    let docs = Docs::of(DIALECTS, config.root_api);
+    let ingress = Arc::new(Ingress::new(rpc, router, docs, config.access, config.limits, ready));
     server::serve(listener, ingress, shutdown).await;
     unlink.cancel();
     let _ = tokio::time::timeout(UNLINK_TIMEOUT, link).await;

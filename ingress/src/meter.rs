@@ -19,7 +19,8 @@ const REQUESTS_IN_FLIGHT: &str = "onsale_http_requests_in_flight";
 const CONNECTIONS: &str = "onsale_http_connections";
 
 /// The statuses that answers have; any other is counted as the last.
-const STATUSES: [u16; 18] = [200, 201, 204, 400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 429, 431, 503, 504, 500];
+const STATUSES: [u16; 19] =
+    [200, 201, 204, 400, 401, 402, 403, 404, 405, 409, 410, 413, 415, 422, 429, 431, 503, 504, 500];
 
 /// The figures of one route.
 pub(crate) struct Meter {

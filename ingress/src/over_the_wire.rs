@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use onsale_common::amqp::rpc::RpcClient;
 use onsale_common::config::Env;
+use onsale_common::contract::catalog::ListConcerts;
 use onsale_common::ids::{QueueToken, ScheduleId};
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
@@ -56,9 +57,16 @@ impl Served {
         let (config, _) = Config::from_env(env).unwrap();
         let listener = server::listen(config.listen).unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new(dialects).unwrap();
+        let router = Router::new(dialects, config.root_api).unwrap();
         let rpc = RpcClient::new(config.rpc);
-        let ingress = Ingress::new(rpc, router, config.access, config.limits, Readiness::default());
+        let ingress = Ingress::new(
+            rpc,
+            router,
+            Docs::of(dialects, config.root_api),
+            config.access,
+            config.limits,
+            Readiness::default(),
+        );
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(server::serve(listener, Arc::new(ingress), shutdown.clone()));
         Self { address, shutdown, server }
@@ -154,6 +162,8 @@ async fn every_good_request_becomes_a_command() {
         ("POST", "/admin/concerts/1/schedules", schedule),
         ("PATCH", "/admin/schedules/1", "{ }"),
         ("PATCH", "/admin/schedules/1", r#"{"paused":true}"#),
+        ("PATCH", "/admin/schedules/0", r#"{"maxConcurrentUsers":10}"#),
+        ("GET", "/admin/schedules/1/attempts?limit=5", ""),
     ];
     let headers = format!("{}authorization: Bearer key\r\nidempotency-key: k-1\r\n", token_header());
     for (method, path, body) in rows {
@@ -196,7 +206,7 @@ async fn faults_name_their_field() {
         ("GET", "/concerts?page=2", "", "page"),
         ("GET", "/concerts?limit=1&limit=1", "", "limit"),
         ("DELETE", "/reservations/-1", "", "reservationId"),
-        ("PATCH", "/admin/schedules/0", "{}", "scheduleId"),
+        ("GET", "/admin/schedules/0/attempts", "", "scheduleId"),
         ("PATCH", "/admin/schedules/1", r#"{"scheduleId":1}"#, "scheduleId"),
     ];
     for (method, path, body, field) in rows {
@@ -336,9 +346,13 @@ async fn connections_beyond_the_bound_wait_their_turn() {
 async fn a_panic_is_an_internal_error_and_the_connection_goes_on() {
     static PANICKY: Dialect = Dialect {
         mount: "/panicky",
-        groups: &[&[endpoint::Endpoint::get("/now", caller::Demand::Nothing, |_| panic!("a bug"))]],
-        done: answer::done,
-        failed: answer::failed,
+        groups: &[&dialect::Group {
+            name: "bugs",
+            endpoints: &[
+                endpoint::Endpoint::get("/now", caller::Demand::NOTHING).asks::<ListConcerts>(|_| panic!("a bug"))
+            ],
+        }],
+        ..v1::DIALECT
     };
     static SPOKEN: &[&Dialect] = &[&PANICKY];
     let served = Served::speaking(SPOKEN, &[]);

@@ -4,13 +4,15 @@ use hyper::Method;
 use hyper::header::HeaderValue;
 use matchit::{InsertError, Params};
 
-use crate::endpoint::{Dialect, Endpoint, Verb};
+use crate::dialect::Dialect;
+use crate::endpoint::{Endpoint, Verb};
 use crate::meter::Meter;
 
 /// Every path of every dialect.
 pub(crate) struct Router {
     paths: matchit::Router<Place>,
     dialects: &'static [&'static Dialect],
+    at_root: Option<&'static Dialect>,
     unrouted: Meter,
 }
 
@@ -40,15 +42,20 @@ pub(crate) enum Found<'n, 'p> {
 }
 
 impl Router {
-    /// Builds the router. The first dialect answers for paths below no mount.
+    /// Builds the router. The dialect `at_root` is served there too, and answers for paths below no mount; without one
+    /// the first dialect answers for them.
     ///
     /// # Errors
     /// When two rows of the tables claim one path in conflicting ways.
-    pub(crate) fn new(dialects: &'static [&'static Dialect]) -> Result<Self, InsertError> {
+    pub(crate) fn new(
+        dialects: &'static [&'static Dialect],
+        at_root: Option<&'static Dialect>,
+    ) -> Result<Self, InsertError> {
         let mut paths = matchit::Router::new();
-        for dialect in dialects {
+        let mounted = dialects.iter().map(|dialect| (*dialect, dialect.mount));
+        for (dialect, mount) in mounted.chain(at_root.map(|dialect| (dialect, ""))) {
             for (path, endpoints) in by_path(dialect) {
-                let template = format!("{}{path}", dialect.mount);
+                let template = format!("{mount}{path}");
                 let allow = allow(&endpoints);
                 let route =
                     |endpoint: Endpoint| Route { endpoint, meter: Meter::new(&template, endpoint.verb.as_str()) };
@@ -56,7 +63,7 @@ impl Router {
                 paths.insert(&template, Place { dialect, routes, allow })?;
             }
         }
-        Ok(Self { paths, dialects, unrouted: Meter::new("none", "any") })
+        Ok(Self { paths, dialects, at_root, unrouted: Meter::new("none", "any") })
     }
 
     /// Finds where a request belongs, and which dialect answers it.
@@ -78,17 +85,17 @@ impl Router {
     }
 
     fn dialect_of(&self, path: &str) -> &'static Dialect {
-        let below = |dialect: &&&'static Dialect| {
+        let below = |dialect: &&'static Dialect| {
             path.strip_prefix(dialect.mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        self.dialects.iter().find(below).unwrap_or(&self.dialects[0])
+        self.dialects.iter().copied().find(below).or(self.at_root).unwrap_or(self.dialects[0])
     }
 }
 
 /// The endpoints of a dialect, gathered by path in the order of its tables.
 fn by_path(dialect: &Dialect) -> Vec<(&'static str, Vec<Endpoint>)> {
     let mut paths: Vec<(&'static str, Vec<Endpoint>)> = Vec::new();
-    for endpoint in dialect.groups.iter().copied().flatten() {
+    for endpoint in dialect.endpoints() {
         match paths.iter_mut().find(|(path, _)| *path == endpoint.path) {
             Some((_, endpoints)) => endpoints.push(*endpoint),
             None => paths.push((endpoint.path, vec![*endpoint])),
@@ -109,21 +116,24 @@ fn allow(endpoints: &[Endpoint]) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1;
 
     fn router() -> Router {
-        Router::new(crate::DIALECTS).unwrap()
+        Router::new(crate::DIALECTS, None).unwrap()
     }
 
     #[test]
     fn every_row_of_the_table_is_found() {
-        let router = router();
-        for endpoint in v1::DIALECT.groups.iter().copied().flatten() {
-            let path = format!("/api/v1{}", endpoint.path.replace(['{', '}'], ""));
-            let method: Method = endpoint.verb.as_str().parse().unwrap();
-            assert!(
-                matches!(router.find(&method, &path).1, Found::Route(route, _) if route.endpoint.path == endpoint.path)
-            );
+        for dialect in crate::DIALECTS {
+            let router = Router::new(crate::DIALECTS, Some(dialect)).unwrap();
+            for (endpoint, mount) in
+                dialect.endpoints().flat_map(|endpoint| [(endpoint, dialect.mount), (endpoint, "")])
+            {
+                let path = format!("{mount}{}", endpoint.path.replace(['{', '}'], ""));
+                let method: Method = endpoint.verb.as_str().parse().unwrap();
+                let (spoken, found) = router.find(&method, &path);
+                assert_eq!(spoken.name, dialect.name);
+                assert!(matches!(found, Found::Route(route, _) if route.endpoint.path == endpoint.path), "{path}");
+            }
         }
     }
 

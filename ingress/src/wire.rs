@@ -195,8 +195,8 @@ fn refusal(written: &[u8]) -> Option<Refusal> {
 
 /// A whole answer as it goes over the wire, after which the connection ends.
 fn whole_answer(rejection: Rejection) -> Bytes {
-    let status = answer::status_of(rejection.code);
-    let body = answer::failed_body(&rejection.into());
+    let words = answer::words(rejection.code);
+    let (status, body) = (words.status, answer::failed_body(&rejection.into(), words));
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{}: {}\r\nconnection: close\r\n\r\n",
         body.len(),

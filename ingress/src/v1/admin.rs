@@ -1,17 +1,36 @@
 //! The organiser: concerts, schedules, and the sale's controls.
 
+use std::borrow::Cow;
+
 use onsale_common::contract::catalog::{CreateConcert, CreateSchedule, UpdateSchedule};
-use onsale_common::contract::{Command, Rejection};
-use onsale_common::ids::ConcertId;
+use onsale_common::contract::reservation::ListAttempts;
+use onsale_common::contract::{Code, Command, Rejection};
+use onsale_common::ids::{ConcertId, ScheduleId};
 
+use crate::ask::{Ask, checked};
 use crate::caller::Demand;
-use crate::endpoint::{Ask, Endpoint};
+use crate::dialect::Group;
+use crate::endpoint::Endpoint;
 
-pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::post("/admin/concerts", Demand::AdminKey, create_concert).created(),
-    Endpoint::post("/admin/concerts/{concertId}/schedules", Demand::AdminKey, create_schedule).created(),
-    Endpoint::patch("/admin/schedules/{scheduleId}", Demand::AdminKey, update_schedule),
-];
+use super::{CURSOR, LIMIT};
+
+pub(super) const GROUP: Group = Group {
+    name: "The organiser",
+    endpoints: &[
+        Endpoint::post("/admin/concerts", Demand::ADMIN_KEY).asks::<CreateConcert>(create_concert).created(),
+        Endpoint::post("/admin/concerts/{concertId}/schedules", Demand::ADMIN_KEY)
+            .asks::<CreateSchedule>(create_schedule)
+            .created()
+            .fails(&[Code::ConcertNotFound]),
+        Endpoint::patch("/admin/schedules/{scheduleId}", Demand::ADMIN_KEY)
+            .asks::<UpdateSchedule>(update_schedule)
+            .fails(&[Code::ScheduleNotFound]),
+        Endpoint::get("/admin/schedules/{scheduleId}/attempts", Demand::ADMIN_KEY)
+            .asks::<ListAttempts>(attempts)
+            .queries(&[LIMIT, CURSOR])
+            .fails(&[Code::ScheduleNotFound]),
+    ],
+};
 
 fn create_concert(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     Ok(ask.body::<CreateConcert>()?.into())
@@ -23,5 +42,12 @@ fn create_schedule(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
 }
 
 fn update_schedule(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
-    Ok(ask.body_with::<UpdateSchedule>("scheduleId", ask.schedule_id()?)?.into())
+    // 0 is the service-wide waiting room, whose capacity the organiser sets too.
+    let schedule: ScheduleId = ask.id("scheduleId")?;
+    Ok(ask.body_with::<UpdateSchedule>("scheduleId", schedule)?.into())
+}
+
+fn attempts(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
+    let (schedule_id, limit) = (ask.schedule_id()?, ask.query.number("limit")?);
+    checked(ListAttempts { schedule_id, limit, cursor: ask.query.text("cursor").map(Cow::into_owned) })
 }

@@ -3,14 +3,25 @@
 use onsale_common::contract::admission::{GetToken, IssueToken, LeaveQueue};
 use onsale_common::contract::{Code, Command, Rejection};
 
+use crate::ask::{Ask, real_schedule};
 use crate::caller::Demand;
-use crate::endpoint::{Ask, Endpoint, real_schedule};
+use crate::dialect::Group;
+use crate::endpoint::Endpoint;
 
-pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::post("/queue/tokens", Demand::Login, issue),
-    Endpoint::get("/queue/tokens/{token}", Demand::Nothing, get),
-    Endpoint::delete("/queue/tokens/{token}", Demand::Nothing, leave),
-];
+pub(super) const GROUP: Group = Group {
+    name: "The waiting room",
+    endpoints: &[
+        Endpoint::post("/queue/tokens", Demand::LOGIN).asks::<IssueToken>(issue).fails(&[
+            Code::UserNotFound,
+            Code::ScheduleNotFound,
+            Code::TokenExists,
+        ]),
+        Endpoint::get("/queue/tokens/{token}", Demand::NOTHING).asks::<GetToken>(get).fails(&[Code::TokenNotFound]),
+        Endpoint::delete("/queue/tokens/{token}", Demand::NOTHING)
+            .asks::<LeaveQueue>(leave)
+            .fails(&[Code::TokenNotFound]),
+    ],
+};
 
 fn issue(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let data: IssueToken = ask.body()?;

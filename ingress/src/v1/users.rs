@@ -5,21 +5,46 @@ use std::borrow::Cow;
 use onsale_common::contract::account::{
     ChargeBalance, CreateUser, GetBalance, ListLedger, ListReservations, LogIn, UseBalance,
 };
-use onsale_common::contract::{Command, Rejection};
+use onsale_common::contract::{Code, Command, Rejection};
 use onsale_common::ids::UserId;
 
+use crate::ask::{Ask, checked};
 use crate::caller::Demand;
-use crate::endpoint::{Ask, Endpoint, checked};
+use crate::dialect::Group;
+use crate::endpoint::Endpoint;
 
-pub(super) const ENDPOINTS: &[Endpoint] = &[
-    Endpoint::post("/users", Demand::Nothing, create).created(),
-    Endpoint::post("/auth/login", Demand::Nothing, log_in),
-    Endpoint::get("/users/{userId}/reservations", Demand::QueueToken, reservations),
-    Endpoint::post("/users/{userId}/balance/charge", Demand::QueueToken, charge).keyed(),
-    Endpoint::post("/users/{userId}/balance/use", Demand::QueueToken, spend).keyed(),
-    Endpoint::get("/users/{userId}/balance", Demand::QueueToken, balance),
-    Endpoint::get("/users/{userId}/balance/entries", Demand::QueueToken, entries),
-];
+use super::{CURSOR, LIMIT};
+
+pub(super) const GROUP: Group = Group {
+    name: "Users and balances",
+    endpoints: &[
+        Endpoint::post("/users", Demand::NOTHING)
+            .asks::<CreateUser>(create)
+            .created()
+            .fails(&[Code::UsernameTaken, Code::EmailTaken]),
+        Endpoint::post("/auth/login", Demand::NOTHING).asks::<LogIn>(log_in).fails(&[Code::LoginFailed]),
+        Endpoint::get("/users/{userId}/reservations", Demand::QUEUE_TOKEN)
+            .asks::<ListReservations>(reservations)
+            .queries(&[LIMIT, CURSOR])
+            .fails(&[Code::Forbidden]),
+        Endpoint::post("/users/{userId}/balance/charge", Demand::QUEUE_TOKEN)
+            .asks::<ChargeBalance>(charge)
+            .keyed()
+            .fails(&[Code::InvalidAmount, Code::Forbidden]),
+        Endpoint::post("/users/{userId}/balance/use", Demand::QUEUE_TOKEN).asks::<UseBalance>(spend).keyed().fails(&[
+            Code::InvalidAmount,
+            Code::InsufficientBalance,
+            Code::Forbidden,
+        ]),
+        Endpoint::get("/users/{userId}/balance", Demand::QUEUE_TOKEN)
+            .asks::<GetBalance>(balance)
+            .fails(&[Code::Forbidden]),
+        Endpoint::get("/users/{userId}/balance/entries", Demand::QUEUE_TOKEN)
+            .asks::<ListLedger>(entries)
+            .queries(&[LIMIT, CURSOR])
+            .fails(&[Code::Forbidden]),
+    ],
+};
 
 fn create(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     Ok(ask.body::<CreateUser>()?.into())

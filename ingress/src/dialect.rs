@@ -1,0 +1,121 @@
+//! One HTTP API over the commands: where it is mounted, what it offers, and how it words its answers.
+
+use hyper::StatusCode;
+use onsale_common::contract::Code;
+use serde_json::Value;
+
+use bytes::Bytes;
+
+use crate::answer::{self, Answer, Done, Failure, Words};
+use crate::caller::Login;
+use crate::endpoint::{Endpoint, Key};
+use crate::shape::Param;
+
+/// One HTTP API.
+pub(crate) struct Dialect {
+    /// Its name, in `/openapi/{name}.json` and for `ONSALE_ROOT_API`.
+    pub(crate) name: &'static str,
+    /// Its document's title.
+    pub(crate) title: &'static str,
+    /// What a newcomer should know of it, for its document.
+    pub(crate) about: &'static str,
+    /// What its paths begin with.
+    pub(crate) mount: &'static str,
+    /// Its endpoints, a group per file.
+    pub(crate) groups: &'static [&'static Group],
+    /// The parameters that its paths have.
+    pub(crate) path_params: &'static [Param],
+    /// Whether a query parameter that an endpoint does not know is a fault, or passed over.
+    pub(crate) strict_query: bool,
+    /// The body of a success.
+    pub(crate) done_body: fn(&Bytes) -> Bytes,
+    /// The schema of that body, around the schema of the data.
+    pub(crate) done_schema: fn(Value) -> Value,
+    /// How it says a code.
+    pub(crate) words: fn(Code) -> Words,
+    /// The body of a failure, in the words that were found for it.
+    pub(crate) failed_body: fn(&Failure, Words) -> Bytes,
+    /// The schema of that body.
+    pub(crate) failed_schema: fn() -> Value,
+    /// How its 401 says that a queue token is presented (RFC 9110, 11.6.1).
+    pub(crate) token_challenge: &'static str,
+}
+
+/// Endpoints that belong together.
+pub(crate) struct Group {
+    /// What they are about.
+    pub(crate) name: &'static str,
+    /// The endpoints.
+    pub(crate) endpoints: &'static [Endpoint],
+}
+
+impl Dialect {
+    /// Every endpoint, in the order of its tables.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &'static Endpoint> {
+        self.groups.iter().flat_map(|group| group.endpoints)
+    }
+
+    /// Words a success; 204 has no body.
+    pub(crate) fn done(&self, endpoint: &Endpoint, done: Done) -> Answer {
+        let status = done.status.unwrap_or(endpoint.status);
+        let mut answer = match status {
+            StatusCode::NO_CONTENT => answer::empty(status),
+            _ => answer::json(status, (self.done_body)(&done.data)),
+        };
+        if let Some(cookie) = done.set_cookie {
+            answer.headers_mut().insert(hyper::header::SET_COOKIE, cookie);
+        }
+        answer
+    }
+
+    /// Words a failure of an endpoint, or of a request that belongs to none.
+    pub(crate) fn failed(&self, endpoint: Option<&Endpoint>, failure: &Failure) -> Answer {
+        let words = self.words_for(endpoint, failure);
+        let answer = answer::json(words.status, (self.failed_body)(failure, words));
+        answer::with_headers_of(failure.code, self.token_challenge, answer)
+    }
+
+    /// The words for a failure: those that came with it, the endpoint's own, or the dialect's.
+    pub(crate) fn words_for(&self, endpoint: Option<&Endpoint>, failure: &Failure) -> Words {
+        let own = || endpoint?.own_words.iter().find(|own| own.code == failure.code).map(|own| own.words);
+        failure.words.or_else(own).unwrap_or_else(|| (self.words)(failure.code))
+    }
+}
+
+/// Every code that an endpoint can answer with: its own, and those of what it demands and reads.
+pub(crate) fn codes_of(endpoint: &Endpoint) -> Vec<Code> {
+    let mut codes = endpoint.fails.to_vec();
+    codes.extend(endpoint.own_words.iter().map(|own| own.code));
+    let demand = endpoint.demand;
+    if demand.token.is_some() {
+        codes.push(Code::TokenInvalid);
+        if !demand.token_optional {
+            codes.extend([Code::TokenMissing, Code::TokenExpired]);
+        }
+    }
+    if demand.login != Login::Never {
+        codes.extend([Code::LoginRequired, Code::Forbidden]);
+    }
+    if demand.admin_key {
+        codes.extend([Code::LoginRequired, Code::Forbidden, Code::NotFound]);
+    }
+    if endpoint.has_body {
+        codes.extend([Code::BodyTooLarge, Code::UnsupportedMediaType]);
+    }
+    let keyed = endpoint.key != Key::Ignored;
+    if keyed {
+        codes.extend([Code::IdempotencyInProgress, Code::IdempotencyKeyReused]);
+    }
+    if keyed || endpoint.has_body || endpoint.path.contains('{') || !endpoint.doc.queries.is_empty() {
+        codes.push(Code::InvalidRequest);
+    }
+    codes.extend([Code::Overloaded, Code::Timeout, Code::Internal]);
+    let mut once = Vec::with_capacity(codes.len());
+    codes.retain(|code| {
+        !once.contains(code) && {
+            once.push(*code);
+            true
+        }
+    });
+    codes
+}
