@@ -52,7 +52,7 @@ impl Sale {
         let urls = [
             shared.amqp_of(&vhost),
             shared.postgres_of(&format!("sale_{vhost}")),
-            shared.redis_of(u8::try_from(n + 1).expect("there are 64 places")),
+            shared.redis_of(u8::try_from(n + 1).expect("there are fewer places than databases")),
         ];
         Self::begin(None, urls, settings, roles).await
     }
