@@ -1,0 +1,173 @@
+//! Holds: one seat for five minutes.
+
+use chrono::NaiveDate;
+use futures_util::future::join;
+use onsale_common::contract::catalog::{ConcertView, GetSeats, SeatInContext};
+use onsale_common::contract::reservation::{HoldSeats, ReservationView};
+use onsale_common::contract::{Code, Example};
+use onsale_common::ids::{ConcertId, ReservationId, ScheduleId, SeatId};
+use onsale_common::money::Money;
+use onsale_common::time::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::Failure;
+use crate::ask::real_schedule;
+use crate::dialect::Group;
+use crate::endpoint::Endpoint;
+use crate::talk::{Talk, answer_with};
+
+use super::super::seat::seat_of;
+use super::{EXAMPLE_USER, TOKEN, token_user};
+
+pub(super) const GROUP: Group = Group {
+    name: "Holds",
+    endpoints: &[Endpoint::post("/reservations", TOKEN)
+        .talks("reserve", "Hold a seat for five minutes", |talk| answer_with(reserve(talk)))
+        .takes::<Reserve>()
+        .gives::<Reservation>()
+        .created()
+        .keyed()
+        .fails(&[
+            Code::TokenNotActive,
+            Code::Forbidden,
+            Code::UserNotFound,
+            Code::ScheduleNotFound,
+            Code::SeatNotFound,
+            Code::SeatTaken,
+            Code::SeatLimitExceeded,
+            Code::BookingClosed,
+        ])],
+};
+
+/// Which seat, and for whom.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Reserve {
+    /// The token's user, by name.
+    user_id: String,
+    /// The concert.
+    concert_id: ConcertId,
+    /// The concert's schedule.
+    #[schemars(range(min = 1))]
+    schedule_id: ScheduleId,
+    /// The seat, by its id or by its number within the schedule.
+    seat_id: SeatId,
+}
+
+impl Example for Reserve {
+    fn example() -> Self {
+        let SeatInContext { seat, schedule, concert, .. } = Example::example();
+        Self {
+            user_id: EXAMPLE_USER.to_owned(),
+            concert_id: concert.concert_id,
+            schedule_id: schedule.schedule_id,
+            seat_id: seat.seat_id,
+        }
+    }
+}
+
+/// Where a reservation stands.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum ReserveStatus {
+    /// Held, waiting for payment.
+    Temp,
+}
+
+/// A held seat.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Reservation {
+    /// The reservation's id.
+    reserve_id: ReservationId,
+    /// The day of the performance.
+    schedule: NaiveDate,
+    /// The seat's name, as in `A1`.
+    seat_number: String,
+    /// The concert.
+    concert: ReservedConcert,
+    /// What it costs.
+    price: Money,
+    /// Where it stands.
+    status: ReserveStatus,
+    /// When the seat was held.
+    created_at: Time,
+    /// When the hold runs out.
+    expired_at: Time,
+}
+
+/// The concert of a reservation.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReservedConcert {
+    /// Its id.
+    concert_id: ConcertId,
+    /// Its title.
+    title: String,
+    /// The day of its first performance.
+    start_date: Option<NaiveDate>,
+    /// The day of its last performance.
+    end_date: Option<NaiveDate>,
+}
+
+impl From<ConcertView> for ReservedConcert {
+    fn from(concert: ConcertView) -> Self {
+        Self {
+            concert_id: concert.concert_id,
+            title: concert.title,
+            start_date: concert.start_date,
+            end_date: concert.end_date,
+        }
+    }
+}
+
+impl Reservation {
+    fn of(held: &ReservationView, seat: SeatInContext) -> Self {
+        Self {
+            reserve_id: held.reservation_id,
+            schedule: seat.schedule.performance_date,
+            seat_number: seat.seat.label,
+            concert: seat.concert.into(),
+            price: held.total_amount,
+            status: ReserveStatus::Temp,
+            created_at: held.reserved_at,
+            expired_at: held.expires_at,
+        }
+    }
+}
+
+impl Example for Reservation {
+    fn example() -> Self {
+        Self::of(&ReservationView::example(), Example::example())
+    }
+}
+
+async fn reserve(talk: Talk<'_>) -> Result<Reservation, Failure> {
+    let body: Reserve = talk.ask.read()?;
+    real_schedule(body.schedule_id)?;
+    let (user, seat) = join(token_user(&talk, &body.user_id), find(&talk, &body)).await;
+    let (user, seat) = (user?, seat?);
+    let hold = HoldSeats {
+        schedule_id: body.schedule_id,
+        seat_ids: seat.seat.seat_id.into(),
+        user_id: user.user_id,
+        amount: None,
+        only_hold: false,
+    };
+    Ok(Reservation::of(&talk.effect(hold).await?, seat))
+}
+
+/// The seat asked for, which must be of the schedule and the concert that were named with it.
+async fn find(talk: &Talk<'_>, body: &Reserve) -> Result<SeatInContext, Failure> {
+    let seat_id = seat_of(body.schedule_id, body.seat_id);
+    let found = talk.command(GetSeats { seat_ids: seat_id.into() }).await?;
+    let seat = found.into_iter().next().ok_or(Code::SeatNotFound)?;
+    if seat.schedule.schedule_id != body.schedule_id {
+        return Err(Code::SeatNotFound.into());
+    }
+    if seat.concert.concert_id != body.concert_id {
+        return Err(Code::ScheduleNotFound.into());
+    }
+    Ok(seat)
+}
