@@ -7,6 +7,7 @@ pub mod account;
 pub mod admission;
 pub mod catalog;
 pub mod command;
+pub mod event;
 pub mod example;
 pub mod payment;
 pub mod rejection;

@@ -5,6 +5,7 @@ pub mod admission;
 mod batch;
 mod callers;
 pub mod catalog;
+pub(crate) mod holds;
 pub mod payment;
 pub mod reservation;
 pub(crate) mod rooms;

@@ -13,6 +13,7 @@ use crate::time::Time;
 mod account;
 mod admission;
 mod catalog;
+mod event;
 mod payment;
 mod reservation;
 

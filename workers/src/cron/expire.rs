@@ -1,13 +1,11 @@
 //! Writes down what has run out of time: tokens, whose slots go to the next in line, and holds.
 
-use serde_json::json;
-
 use super::Crew;
 use crate::failure::Failure;
+use crate::lanes::holds;
 use crate::redis::rooms::RoomChange;
 use crate::store;
-use crate::store::expiry::ExpiredHold;
-use crate::store::outbox::{EventKind, NewEvent};
+use crate::store::expiry::Which;
 
 /// Rows of one transaction at most.
 const CHUNK: i64 = 1_000;
@@ -38,26 +36,10 @@ async fn expire_tokens(crew: &Crew) -> Result<u64, Failure> {
 async fn expire_holds(crew: &Crew) -> Result<u64, Failure> {
     let mut count = 0;
     loop {
-        let mut transaction = crew.servers.pool.begin().await?;
-        let (now, holds) = store::expiry::expire_holds(&mut transaction, CHUNK).await?;
-        let events: Vec<NewEvent> = holds.iter().map(expired_event).collect();
-        store::outbox::add(&mut transaction, &events, now).await?;
-        transaction.commit().await?;
-        let owned: Vec<_> = holds.iter().flat_map(|hold| hold.seats.iter().map(|seat| (*seat, hold.command))).collect();
-        crew.servers.redis.release_seats(&owned).await;
-        count += holds.len() as u64;
-        if holds.is_empty() {
+        let holds = holds::expire(&crew.servers.pool, &crew.servers.redis, Which::First(CHUNK)).await?;
+        count += holds as u64;
+        if holds == 0 {
             return Ok(count);
         }
     }
-}
-
-fn expired_event(hold: &ExpiredHold) -> NewEvent {
-    let data = json!({
-        "reservationId": hold.id,
-        "scheduleId": hold.schedule(),
-        "userId": hold.user,
-        "seatIds": hold.seats,
-    });
-    NewEvent::new(EventKind::HoldExpired, Some(hold.schedule()), format!("reservations/{}", hold.id), &data)
 }

@@ -1,18 +1,25 @@
 //! Publishes the outbox: every committed effect at least once, as a CloudEvent in structured mode, in the outbox' order.
+//!
+//! A relay publishes from the first event that is not marked, without a gap, and marks what the broker confirmed without
+//! a gap. So do all relays, and they read the same order: whichever of them publishes an event, its predecessors were
+//! published before it. The slot spares the others the work; the order does not rest on it, and a relay that lost it
+//! unawares only repeats.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
 use onsale_common::amqp::topology::{EVENTS_EXCHANGE, Topology};
+use onsale_common::contract::event::{About, CloudEvent, EVENT_CONTENT_TYPE, EventKind, Sequence};
+use onsale_common::ids::ScheduleId;
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use onsale_common::time::Time;
-use serde::Serialize;
 use serde_json::value::RawValue;
+use sqlx::PgPool;
 
 use super::Crew;
 use crate::failure::Failure;
@@ -21,21 +28,8 @@ use crate::store::outbox::StoredEvent;
 
 /// Events published before their confirms are awaited.
 const CHUNK: i64 = 500;
-
-/// A CloudEvent (specification 1.0, JSON format).
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-struct CloudEvent<'a> {
-    specversion: &'static str,
-    id: String,
-    source: &'static str,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    subject: &'a str,
-    time: Time,
-    datacontenttype: &'static str,
-    data: &'a RawValue,
-}
+/// How often the lag is measured while there is much to publish.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 /// The relay, with the channel that it publishes on while there is one.
 pub(super) struct Relay {
@@ -88,41 +82,61 @@ impl Relay {
         self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Publishes what waits, as long as this process has the slot and the broker confirms.
+    /// Publishes what waits, as long as this process has the slot and the broker confirms. The lag is measured whether or
+    /// not anything can be published, by every process: it is of the outbox, not of the relay.
     pub(super) async fn run(self: std::sync::Arc<Self>) -> Result<u64, Failure> {
-        let mut count = 0;
+        let pool = &self.crew.servers.pool;
+        measure_lag(pool).await?;
+        let (mut count, mut measured) = (0, Instant::now());
+        let mut horizon = 0;
         while let Some(channel) = self.channel() {
             if !self.crew.claim("relay").await? {
                 break;
             }
-            let mut db = self.crew.servers.pool.acquire().await?;
-            let events = store::outbox::unpublished(&mut db, CHUNK).await?;
+            let mut db = pool.acquire().await?;
+            let mut events = store::outbox::unpublished(&mut db, horizon, CHUNK).await?;
             if events.is_empty() {
-                let (waiting, oldest_s) = store::outbox::lag(&mut db).await?;
-                metrics::gauge!("onsale_outbox_waiting").set(waiting as f64);
-                metrics::gauge!("onsale_outbox_lag_seconds").set(oldest_s);
+                let Some(further) = store::outbox::horizon(&mut db).await? else { break };
+                horizon = further;
+                events = store::outbox::unpublished(&mut db, horizon, CHUNK).await?;
+            }
+            drop(db);
+            if events.is_empty() {
                 break;
             }
-            metrics::gauge!("onsale_outbox_waiting").set(events.len() as f64);
-            drop(db);
             let published = publish(&channel, &events).await;
-            store::outbox::mark_published(&mut *self.crew.servers.pool.acquire().await?, &published).await?;
+            store::outbox::mark_published(&mut *pool.acquire().await?, &published).await?;
             count += published.len() as u64;
             if published.len() < events.len() {
                 break;
             }
+            if measured.elapsed() >= MEASURE_EVERY {
+                measure_lag(pool).await?;
+                measured = Instant::now();
+            }
+        }
+        if count > 0 {
+            measure_lag(pool).await?;
         }
         Ok(count)
     }
 }
 
-/// Publishes events in their order; returns those up to the first that was not confirmed.
+async fn measure_lag(pool: &PgPool) -> Result<(), Failure> {
+    let (waiting, oldest_s) = store::outbox::lag(&mut *pool.acquire().await?).await?;
+    metrics::gauge!("onsale_outbox_waiting").set(waiting as f64);
+    metrics::gauge!("onsale_outbox_lag_seconds").set(oldest_s);
+    Ok(())
+}
+
+/// Publishes events in their order; returns those up to the first that was not confirmed. Not `mandatory`: an event that
+/// nobody has bound a queue for is nobody's, and is published all the same.
 async fn publish(channel: &Channel, events: &[StoredEvent]) -> Vec<i64> {
     let mut confirms = Vec::with_capacity(events.len());
     for event in events {
         let Some(body) = body(event) else { break };
         let properties = BasicProperties::default()
-            .with_content_type("application/cloudevents+json".into())
+            .with_content_type(EVENT_CONTENT_TYPE.into())
             .with_delivery_mode(2)
             .with_message_id(event.event_id.to_string().into())
             .with_type(event.kind.as_str().into())
@@ -142,19 +156,17 @@ async fn publish(channel: &Channel, events: &[StoredEvent]) -> Vec<i64> {
     join_all(confirms).await.into_iter().take_while(confirmed).map(|(id, _)| id).collect()
 }
 
-fn body(event: &StoredEvent) -> Option<Vec<u8>> {
-    let data: &RawValue = serde_json::from_str(&event.data)
-        .inspect_err(|error| tracing::error!(event = event.id, %error, "the data of an event is not JSON"))
-        .ok()?;
-    let event = CloudEvent {
-        specversion: "1.0",
-        id: event.event_id.to_string(),
-        source: "/onsale",
-        kind: &event.kind,
-        subject: &event.subject,
-        time: Time(event.created_at),
-        datacontenttype: "application/json",
-        data,
+/// The event as it travels; none, and a word in the log, when the row is not one of ours.
+fn body(stored: &StoredEvent) -> Option<Vec<u8>> {
+    let Some(kind) = EventKind::ALL.iter().find(|kind| kind.as_str() == stored.kind) else {
+        tracing::error!(event = stored.id, kind = stored.kind, "an event of an unknown kind stops the relay");
+        return None;
     };
+    let data: &RawValue = serde_json::from_str(&stored.data)
+        .inspect_err(|error| tracing::error!(event = stored.id, %error, "an event that is not JSON stops the relay"))
+        .ok()?;
+    let about = About { subject: stored.subject.clone(), schedule: stored.schedule_id.map(ScheduleId::new) };
+    let time = Time(stored.created_at);
+    let event = CloudEvent::new(stored.event_id, Sequence(stored.id), *kind, about, time, data);
     serde_json::to_vec(&event).ok()
 }

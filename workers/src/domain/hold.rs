@@ -134,6 +134,16 @@ pub enum Release {
 }
 
 impl Sale {
+    /// The holds of these seats that have run out although nobody has written that down, by id.
+    pub fn ran_out(&self, now: Time) -> Vec<ReservationId> {
+        let over = |seat: &&Seat| seat.status == SeatStatus::Held && seat.status_at(now) == SeatStatus::Available;
+        let mut holds: Vec<ReservationId> =
+            self.seats.values().filter(over).filter_map(|seat| seat.reservation).collect();
+        holds.sort_unstable();
+        holds.dedup();
+        holds
+    }
+
     /// Holds seats, all or none.
     ///
     /// # Errors

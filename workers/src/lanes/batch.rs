@@ -122,6 +122,11 @@ impl Batch {
         self.events.push(event);
     }
 
+    /// Ends the transaction without any effect.
+    pub(super) async fn abandon(self) -> Result<(), Failure> {
+        Ok(self.transaction.rollback().await?)
+    }
+
     /// Keeps outcomes, keys and events, and commits. Returns the outcomes in the order of the commands.
     pub(super) async fn commit(mut self) -> Result<Vec<Outcome>, Failure> {
         let mut outcomes = Vec::new();

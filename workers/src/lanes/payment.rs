@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use onsale_common::contract::admission::TokenStatus;
+use onsale_common::contract::event::PaymentCompleted;
 use onsale_common::contract::payment::{PaidReservation, PaidSeat, Pay, PaymentMethod, PaymentStatus, PaymentView};
 use onsale_common::contract::reservation::{ReservationStatus, reservation_number};
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome};
 use onsale_common::ids::{PaymentId, QueueToken, ScheduleId, SeatId};
 use onsale_common::time::Time;
-use serde_json::json;
 use sqlx::PgPool;
 
 use super::batch::Batch;
@@ -25,7 +25,7 @@ use crate::redis::Redis;
 use crate::redis::rooms::RoomChange;
 use crate::runtime::LaneWorker;
 use crate::store;
-use crate::store::outbox::{EventKind, NewEvent};
+use crate::store::outbox::NewEvent;
 use crate::store::payments::NewPayment;
 
 /// What the lane needs.
@@ -177,7 +177,7 @@ async fn decide(
         let result = result.map(|(caller, entry)| {
             let reservation = &till.reservations[&pay.reservation_id];
             let view = view(id, reservation, till, now);
-            batch.event(paid_event(&view));
+            batch.event(paid_event(id, reservation));
             paid.payments.push(NewPayment {
                 id,
                 reservation: reservation.id,
@@ -248,13 +248,13 @@ fn view(id: PaymentId, reservation: &Reservation, till: &Till, now: Time) -> Pay
     }
 }
 
-fn paid_event(view: &PaymentView) -> NewEvent {
-    let data = json!({
-        "paymentId": view.payment_id,
-        "reservationId": view.reservation_id,
-        "userId": view.user_id,
-        "amount": view.amount,
-    });
-    let schedule = view.payment_id.schedule();
-    NewEvent::new(EventKind::PaymentCompleted, Some(schedule), format!("payments/{}", view.payment_id), &data)
+fn paid_event(id: PaymentId, reservation: &Reservation) -> NewEvent {
+    NewEvent::of(&PaymentCompleted {
+        payment_id: id,
+        reservation_id: reservation.id,
+        schedule_id: id.schedule(),
+        user_id: reservation.user,
+        seat_ids: reservation.seats.clone(),
+        amount: reservation.total_amount,
+    })
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use onsale_common::contract::admission::TokenStatus;
+use onsale_common::contract::event::{SeatsHeld, SeatsReleased};
 use onsale_common::contract::reservation::{GetReservation, ReservationStatus};
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
-use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
+use onsale_common::ids::{QueueToken, ReservationId, SeatId, UserId};
 use onsale_common::time::Time;
 use serde_json::json;
 use sqlx::PgPool;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::callers::Callers;
-use super::views;
+use super::{holds, views};
 use crate::config::Limits;
 use crate::domain::hold::{Release, Reservation, Sale, seat_taken};
 use crate::failure::Failure;
@@ -23,7 +24,8 @@ use crate::redis::rooms::RoomChange;
 use crate::redis::seats::{Asking, Verdict};
 use crate::runtime::LaneWorker;
 use crate::store;
-use crate::store::outbox::{EventKind, NewEvent};
+use crate::store::expiry::Which;
+use crate::store::outbox::NewEvent;
 
 /// What the lane needs.
 pub struct ReservationLane {
@@ -58,6 +60,13 @@ impl LaneWorker for ReservationLane {
     }
 }
 
+/// What came of an attempt to settle commands.
+enum Written {
+    Settled(Vec<Outcome>),
+    /// Nothing was settled: these holds have to be ended first.
+    RanOut(Vec<ReservationId>),
+}
+
 /// What a transaction changed, to be stored and then told to Redis.
 #[derive(Default)]
 struct Changes {
@@ -87,6 +96,21 @@ impl ReservationLane {
     }
 
     async fn write(&self, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
+        let mut ended = Vec::new();
+        loop {
+            match self.try_write(commands.clone(), &ended).await? {
+                Written::Settled(outcomes) => return Ok(outcomes),
+                // Their end comes before the next hold of their seats, for whoever follows the events.
+                Written::RanOut(holds) => {
+                    holds::expire(&self.pool, &self.redis, Which::These(&holds)).await?;
+                    ended = holds;
+                }
+            }
+        }
+    }
+
+    /// Settles the commands, unless a seat that they want is of a hold that ran out and that nobody has ended yet.
+    async fn try_write(&self, commands: Vec<Arc<Envelope>>, ended: &[ReservationId]) -> Result<Written, Failure> {
         let mut batch = Batch::begin(&self.pool, commands).await?;
         let open = batch.open();
         let mut callers = Callers::lock(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
@@ -99,12 +123,17 @@ impl ReservationLane {
         batch.replay_keys(proven).await?;
         let open = batch.open();
         let mut sale = self.load(&mut batch, &open).await?;
+        let ran_out = sale.ran_out(batch.now());
+        if !ran_out.is_empty() && ran_out != ended {
+            batch.abandon().await?;
+            return Ok(Written::RanOut(ran_out));
+        }
         let changes = self.decide(&mut batch, &open, &callers, &mut sale).await?;
         let alive = store_changes(&mut batch, &changes, &sale, &mut callers).await?;
         let now = batch.now();
         let outcomes = batch.commit().await?;
         self.tell_redis(&changes, &alive, now).await;
-        Ok(outcomes)
+        Ok(Written::Settled(outcomes))
     }
 
     /// Loads, in the global lock order, every row that the decisions look at.
@@ -162,7 +191,7 @@ impl ReservationLane {
                     match held {
                         Ok(reservation) => {
                             let view = views::reservation(&reservation, &sale.seats, now);
-                            batch.event(seats_event(EventKind::SeatsHeld, &reservation));
+                            batch.event(held_event(&reservation));
                             changes.held.push(reservation);
                             Ok(Outcome::done(&view))
                         }
@@ -177,7 +206,7 @@ impl ReservationLane {
                     callers.of(command).and_then(|caller| sale.release(id, caller, now)).map(|release| {
                         if let Release::Freed(seats) = release {
                             let reservation = sale.reservations[&id].clone();
-                            batch.event(seats_event(EventKind::SeatsReleased, &reservation));
+                            batch.event(released_event(&reservation));
                             changes.freed.extend(seats);
                             changes.cancelled.push(reservation);
                         }
@@ -287,16 +316,25 @@ async fn holds_of_touched_tokens(
     Ok(holds.into_iter().collect())
 }
 
-fn seats_event(kind: EventKind, reservation: &Reservation) -> NewEvent {
-    let schedule: ScheduleId = reservation.id.schedule();
-    let data = json!({
-        "reservationId": reservation.id,
-        "scheduleId": schedule,
-        "userId": reservation.user,
-        "seatIds": reservation.seats,
-        "totalAmount": reservation.total_amount,
-    });
-    NewEvent::new(kind, Some(schedule), format!("reservations/{}", reservation.id), &data)
+fn held_event(reservation: &Reservation) -> NewEvent {
+    NewEvent::of(&SeatsHeld {
+        reservation_id: reservation.id,
+        schedule_id: reservation.id.schedule(),
+        user_id: reservation.user,
+        seat_ids: reservation.seats.clone(),
+        total_amount: reservation.total_amount,
+        expires_at: reservation.expires_at,
+    })
+}
+
+fn released_event(reservation: &Reservation) -> NewEvent {
+    NewEvent::of(&SeatsReleased {
+        reservation_id: reservation.id,
+        schedule_id: reservation.id.schedule(),
+        user_id: reservation.user,
+        seat_ids: reservation.seats.clone(),
+        total_amount: reservation.total_amount,
+    })
 }
 
 /// Sorted and without duplicates: the order in which every worker locks.

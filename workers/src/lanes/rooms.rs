@@ -1,8 +1,8 @@
 //! Admission, wherever it is due: when somebody joins, when a slot frees, and at every tick of cron.
 
+use onsale_common::contract::event::TokenAdmitted;
 use onsale_common::ids::{QueueToken, ScheduleId};
 use onsale_common::time::Time;
-use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use crate::config::Limits;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::redis::Redis;
 use crate::redis::rooms::{Place, RoomChange};
 use crate::store;
-use crate::store::outbox::{EventKind, NewEvent};
+use crate::store::outbox::NewEvent;
 use crate::store::rooms::Admitted;
 
 /// Users admitted in one transaction at most, so that a room of a hundred thousand does not block its row for long.
@@ -71,8 +71,7 @@ pub(super) async fn admit_next(
 /// The event of an admission. The token itself is its user's secret and is not told.
 pub(super) fn admitted_event(admitted: &Admitted) -> NewEvent {
     let schedule = admitted.token.schedule();
-    let data = json!({ "scheduleId": schedule, "userId": admitted.user, "expiresAt": admitted.expires_at });
-    NewEvent::new(EventKind::TokenAdmitted, Some(schedule), format!("users/{}", admitted.user), &data)
+    NewEvent::of(&TokenAdmitted { schedule_id: schedule, user_id: admitted.user, expires_at: admitted.expires_at })
 }
 
 /// What Redis is to know of admissions.

@@ -1,6 +1,6 @@
 //! What has run out of time is written down as such. Nobody's rights depend on when: every reader compares the times.
 
-use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
+use onsale_common::ids::{QueueToken, ReservationId, SeatId, UserId};
 use onsale_common::time::Time;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -41,29 +41,41 @@ pub struct ExpiredHold {
     pub seats: Vec<SeatId>,
 }
 
-impl ExpiredHold {
-    /// The schedule of its seats.
-    pub fn schedule(&self) -> ScheduleId {
-        self.id.schedule()
-    }
+/// Which of the holds that have run out are ended.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// The first, so many at most. Rows that somebody works on are skipped: they are found at the next tick.
+    First(i64),
+    /// Those among these; whoever works on them is waited for.
+    These(&'a [ReservationId]),
 }
 
-/// Ends holds that have run out, some at a time, and frees those of their seats that nobody took since.
+/// Ends holds that have run out, and frees their seats.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn expire_holds(db: &mut PgConnection, most: i64) -> Result<(Time, Vec<ExpiredHold>), Failure> {
-    let rows: Vec<(i64, i64, Uuid, Vec<i64>)> = sqlx::query_as(
-        "UPDATE reservations r SET status = $2
-         FROM (SELECT id FROM reservations WHERE status = 0 AND expires_at <= now()
-               ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) AS over
-         WHERE r.id = over.id
-         RETURNING r.id, r.user_id, r.command_id, r.seat_ids",
-    )
-    .bind(most)
-    .bind(reservations::EXPIRED)
-    .fetch_all(&mut *db)
-    .await?;
+pub async fn expire_holds(db: &mut PgConnection, which: Which<'_>) -> Result<(Time, Vec<ExpiredHold>), Failure> {
+    let query = match which {
+        Which::First(most) => sqlx::query_as(
+            "UPDATE reservations r SET status = $1
+             FROM (SELECT id FROM reservations WHERE status = 0 AND expires_at <= now()
+                   ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) AS over
+             WHERE r.id = over.id
+             RETURNING r.id, r.user_id, r.command_id, r.seat_ids",
+        )
+        .bind(reservations::EXPIRED)
+        .bind(most),
+        Which::These(ids) => sqlx::query_as(
+            "UPDATE reservations r SET status = $1
+             FROM (SELECT id FROM reservations WHERE id = ANY($2) AND status = 0 AND expires_at <= now()
+                   ORDER BY id FOR NO KEY UPDATE) AS over
+             WHERE r.id = over.id
+             RETURNING r.id, r.user_id, r.command_id, r.seat_ids",
+        )
+        .bind(reservations::EXPIRED)
+        .bind(ids.iter().map(|id| id.get()).collect::<Vec<_>>()),
+    };
+    let rows: Vec<(i64, i64, Uuid, Vec<i64>)> = query.fetch_all(&mut *db).await?;
     let now: chrono::DateTime<chrono::Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&mut *db).await?;
     let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
     let all_seats: Vec<i64> = rows.iter().flat_map(|row| row.3.iter().copied()).collect();

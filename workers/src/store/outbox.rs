@@ -1,46 +1,28 @@
-//! The outbox: every committed effect, to be published at least once.
+//! The outbox: every committed effect, to be published at least once, in one order that never changes.
+//!
+//! An event's place is drawn when its transaction stores it, which is after the transaction has all its locks: of two
+//! effects on the same row the later has the higher place. But places are drawn before commits, and transactions commit
+//! in any order, so that a higher place can be visible before a lower one. Whoever drew a place therefore stands in a
+//! gate until its transaction ends: a shared lock that nobody ever waits for. The relay reads up to a [`horizon`]: a
+//! place such that all who had drawn up to it have left the gate. Below it nothing can appear any more.
 
+use std::time::Duration;
+
+use onsale_common::contract::event::{EventData, EventKind};
 use onsale_common::ids::ScheduleId;
 use onsale_common::time::Time;
-use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::failure::Failure;
 
-/// A kind of effect, in the past tense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventKind {
-    /// A user may hold and pay.
-    TokenAdmitted,
-    /// Seats are held.
-    SeatsHeld,
-    /// A hold was released by its owner.
-    SeatsReleased,
-    /// A hold ran out.
-    HoldExpired,
-    /// A balance grew.
-    BalanceCharged,
-    /// A balance was used.
-    BalanceUsed,
-    /// A reservation was paid.
-    PaymentCompleted,
-}
+/// The key of the gate, among the advisory locks of the database. It fits into 32 bits, so that `pg_locks` shows it as
+/// it is in `objid`.
+const GATE: i64 = 0x0075_B0C5;
 
-impl EventKind {
-    /// The `type` of the published event, and its routing key.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TokenAdmitted => "onsale.token.admitted",
-            Self::SeatsHeld => "onsale.seats.held",
-            Self::SeatsReleased => "onsale.seats.released",
-            Self::HoldExpired => "onsale.seats.expired",
-            Self::BalanceCharged => "onsale.balance.charged",
-            Self::BalanceUsed => "onsale.balance.used",
-            Self::PaymentCompleted => "onsale.payment.completed",
-        }
-    }
-}
+/// How long a horizon may wait for the gate: transactions are at their last two statements there.
+const GATE_WAIT_MAX: Duration = Duration::from_secs(1);
+const GATE_LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// An effect to tell the world about.
 #[derive(Debug, Clone)]
@@ -52,14 +34,14 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// An event about `subject` (such as `reservations/536870913`), with its data.
-    pub fn new(kind: EventKind, schedule: Option<ScheduleId>, subject: String, data: &impl Serialize) -> Self {
-        let data = serde_json::to_string(data).expect("event data has string keys only");
-        Self { kind, schedule, subject, data }
+    /// The event of an effect.
+    pub fn of<D: EventData>(data: &D) -> Self {
+        let json = serde_json::to_string(data).expect("event data has string keys only");
+        Self { kind: D::KIND, schedule: data.schedule(), subject: data.subject(), data: json }
     }
 }
 
-/// Stores events, in their order.
+/// Stores events, in their order. The transaction holds the rows that its effects change, and commits soon.
 ///
 /// # Errors
 /// When Postgres fails.
@@ -67,31 +49,70 @@ pub async fn add(db: &mut PgConnection, events: &[NewEvent], now: Time) -> Resul
     if events.is_empty() {
         return Ok(());
     }
+    // The gate is entered before the first place is drawn: the rows to insert are joined with it and sorted first.
     sqlx::query(
-        "INSERT INTO outbox (kind, schedule_id, subject, data, created_at)
+        "WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared($6))
+         INSERT INTO outbox (kind, schedule_id, subject, data, created_at)
          SELECT kind, schedule_id, subject, data, $5
-         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
+         FROM gate CROSS JOIN unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
               WITH ORDINALITY AS event(kind, schedule_id, subject, data, n)
          ORDER BY n",
     )
-    .bind(events.iter().map(|event| event.kind.name()).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>())
     .bind(events.iter().map(|event| event.schedule.map(ScheduleId::get)).collect::<Vec<_>>())
     .bind(events.iter().map(|event| event.subject.as_str()).collect::<Vec<_>>())
     .bind(events.iter().map(|event| event.data.as_str()).collect::<Vec<_>>())
     .bind(now.0)
+    .bind(GATE)
     .execute(db)
     .await?;
     Ok(())
 }
 
+/// The highest place up to which every event is either visible or will never be. None while a transaction stays in the
+/// gate for too long.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn horizon(db: &mut PgConnection) -> Result<Option<i64>, Failure> {
+    // First the place, then the gate: whoever enters later draws a higher one.
+    let last: Option<i64> = sqlx::query_scalar("SELECT pg_sequence_last_value(pg_get_serial_sequence('outbox', 'id'))")
+        .fetch_one(&mut *db)
+        .await?;
+    let mut ahead = inside_the_gate(db).await?;
+    let end = tokio::time::Instant::now() + GATE_WAIT_MAX;
+    while !ahead.is_empty() {
+        if tokio::time::Instant::now() > end {
+            return Ok(None);
+        }
+        tokio::time::sleep(GATE_LOOK_EVERY).await;
+        let inside = inside_the_gate(db).await?;
+        ahead.retain(|transaction| inside.contains(transaction));
+    }
+    Ok(Some(last.unwrap_or(0)))
+}
+
+/// The transactions that have drawn a place, or are about to, and have not ended.
+async fn inside_the_gate(db: &mut PgConnection) -> Result<Vec<String>, Failure> {
+    let transactions = sqlx::query_scalar(
+        "SELECT virtualtransaction FROM pg_locks
+         WHERE locktype = 'advisory' AND classid = 0 AND objid = $1::bigint::oid AND objsubid = 1 AND granted
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+    .bind(GATE)
+    .fetch_all(db)
+    .await?;
+    Ok(transactions)
+}
+
 /// An event that waits to be published.
 #[derive(Debug, Clone, FromRow)]
 pub struct StoredEvent {
-    /// Its place in the order of the outbox.
+    /// Its place in the order of all events.
     pub id: i64,
     /// Its id for consumers, who may see it more than once.
     pub event_id: Uuid,
-    /// Its `type`.
+    /// Its kind, as [`EventKind::as_str`] writes it.
     pub kind: String,
     /// The schedule that it is about, if any.
     pub schedule_id: Option<i64>,
@@ -103,15 +124,16 @@ pub struct StoredEvent {
     pub created_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// The oldest events that wait.
+/// The first events that wait, in their order, up to a horizon.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn unpublished(db: &mut PgConnection, most: i64) -> Result<Vec<StoredEvent>, Failure> {
+pub async fn unpublished(db: &mut PgConnection, horizon: i64, most: i64) -> Result<Vec<StoredEvent>, Failure> {
     let events = sqlx::query_as(
         "SELECT id, event_id, kind, schedule_id, subject, data, created_at
-         FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT $1",
+         FROM outbox WHERE published_at IS NULL AND id <= $1 ORDER BY id LIMIT $2",
     )
+    .bind(horizon)
     .bind(most)
     .fetch_all(db)
     .await?;

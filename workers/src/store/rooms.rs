@@ -92,7 +92,7 @@ pub struct Admitted {
     pub expires_at: Time,
 }
 
-/// Admits those who wait longest, at most so many. The caller holds the room's lock.
+/// Admits those who wait longest, at most so many; returns them in the order of the line. The caller holds the room's lock.
 ///
 /// Who is next is found by ordinal, but locked in the order of tokens, in which everybody locks them.
 ///
@@ -105,7 +105,7 @@ pub async fn admit_next(
     now: Time,
     expires_at: Time,
 ) -> Result<Vec<Admitted>, Failure> {
-    let rows: Vec<(Uuid, i64)> = sqlx::query_as(
+    let mut rows: Vec<(Uuid, i64, i64)> = sqlx::query_as(
         "WITH next AS MATERIALIZED (
              SELECT token FROM queue_tokens
              WHERE schedule_id = $1 AND status = 0 AND expires_at > $3 ORDER BY ordinal LIMIT $2
@@ -115,7 +115,7 @@ pub async fn admit_next(
          )
          UPDATE queue_tokens t SET status = 1, active_at = $3, expires_at = $4
          FROM locked WHERE t.token = locked.token
-         RETURNING t.token, t.user_id",
+         RETURNING t.token, t.user_id, t.ordinal",
     )
     .bind(schedule.get())
     .bind(i64::from(most))
@@ -123,8 +123,9 @@ pub async fn admit_next(
     .bind(expires_at.0)
     .fetch_all(db)
     .await?;
+    rows.sort_unstable_by_key(|(_, _, ordinal)| *ordinal);
     let admitted =
-        |(token, user)| Admitted { token: QueueToken::from_uuid(token), user: UserId::new(user), expires_at };
+        |(token, user, _)| Admitted { token: QueueToken::from_uuid(token), user: UserId::new(user), expires_at };
     Ok(rows.into_iter().map(admitted).collect())
 }
 

@@ -10,8 +10,8 @@ use crate::contract::account::{
 use crate::ids::UserId;
 use crate::money::{Amount, Money};
 
-const CHARGED: Money = 100_000;
-const USED: Money = 10_000;
+pub(super) const CHARGED: Money = 100_000;
+pub(super) const USED: Money = 10_000;
 
 impl Example for CreateUser {
     fn example() -> Self {

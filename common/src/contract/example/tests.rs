@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::Example;
 use crate::contract::Rejection;
 use crate::contract::command::{CommandData, CommandName, CommandVisitor};
+use crate::contract::event::{CloudEvent, EventData, EventKind, EventVisitor};
 
 fn holds<T: Example + Serialize + DeserializeOwned + JsonSchema>(what: &str, settings: SchemaSettings, example: &T) {
     let schema = settings.into_generator().into_root_schema_for::<T>().to_value();
@@ -33,10 +34,27 @@ impl CommandVisitor for Holds {
     }
 }
 
+impl EventVisitor for Holds {
+    type Output = ();
+
+    fn visit<D: EventData>(self)
+    where
+        CloudEvent<D>: Example,
+    {
+        let event = CloudEvent::<D>::example();
+        assert_eq!((event.kind, event.subject), (D::KIND, D::example().subject()));
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        holds(D::KIND.as_str(), settings, &CloudEvent::<D>::example());
+    }
+}
+
 #[test]
 fn every_example_is_as_its_schema_says_and_survives_serde() {
     for name in CommandName::ALL {
         name.visit(Holds);
+    }
+    for kind in EventKind::ALL {
+        kind.visit(Holds);
     }
     holds("a rejection", SchemaSettings::draft2020_12().for_serialize(), &Rejection::example());
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use onsale_common::contract::account::{ChargeView, EntryKind, UseView};
+use onsale_common::contract::event::{BalanceCharged, BalanceUsed};
 use onsale_common::contract::{Code, Command, Envelope, Outcome, Rejection};
 use onsale_common::ids::UserId;
 use onsale_common::time::Time;
-use serde_json::json;
 
 use super::AccountLane;
 use super::standing::{self, user_asked};
@@ -18,7 +18,7 @@ use crate::lanes::batch::Batch;
 use crate::lanes::callers::Callers;
 use crate::lanes::reservation::sorted;
 use crate::store;
-use crate::store::outbox::{EventKind, NewEvent};
+use crate::store::outbox::NewEvent;
 
 /// Settles charges and uses in one transaction. It locks accounts only: a token that ends meanwhile was live when its
 /// user asked.
@@ -83,12 +83,10 @@ fn outcome(entry: &Entry, transaction_id: i64, now: Time) -> Outcome {
 }
 
 fn event(entry: &Entry, transaction_id: i64) -> NewEvent {
-    let kind = if entry.kind == EntryKind::Charge { EventKind::BalanceCharged } else { EventKind::BalanceUsed };
-    let data = json!({
-        "userId": entry.user,
-        "amount": entry.amount.abs(),
-        "currentBalance": entry.balance_after,
-        "transactionId": transaction_id,
-    });
-    NewEvent::new(kind, None, format!("users/{}", entry.user), &data)
+    let (user_id, amount, current_balance) = (entry.user, entry.amount.abs(), entry.balance_after);
+    if entry.kind == EntryKind::Charge {
+        NewEvent::of(&BalanceCharged { user_id, amount, current_balance, transaction_id })
+    } else {
+        NewEvent::of(&BalanceUsed { user_id, amount, current_balance, transaction_id })
+    }
 }
