@@ -2,6 +2,7 @@
 //! the broker (topology, supervised connection, bundling client), configuration, telemetry and shutdown.
 
 pub mod amqp;
+pub mod asyncapi;
 pub mod config;
 pub mod contract;
 pub mod ids;

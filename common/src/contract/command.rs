@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -234,20 +234,30 @@ pub struct Envelope {
     pub command: Command,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wire<'a> {
+    /// The deduplication key: the same id again gets the first outcome again, for 24 hours.
     id: Uuid,
+    /// What is asked.
     #[serde(borrow)]
     command: Cow<'a, str>,
+    /// Past this time the command is not executed, and answered `DEADLINE_EXCEEDED`.
     deadline: Time,
+    /// Who asks: a queue token.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<QueueToken>")]
     token: Option<Cow<'a, str>>,
+    /// Who asks, where the sender knows it from something else than a queue token, such as a login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     caller: Option<UserId>,
+    /// The client's own key for at most one effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = IDEMPOTENCY_KEY_MAX_BYTES))]
     idempotency_key: Option<Cow<'a, str>>,
+    /// The command's own fields.
     #[serde(borrow, default)]
+    #[schemars(with = "serde_json::Value")]
     data: Option<&'a RawValue>,
 }
 
@@ -289,6 +299,11 @@ impl Envelope {
         json.extend_from_slice(&data);
         json.push(b'}');
         json
+    }
+
+    /// The schema of a command as it travels, whichever it is: `command` and `data` are for the caller to narrow.
+    pub fn schema(generator: &mut SchemaGenerator) -> Schema {
+        Wire::json_schema(generator)
     }
 
     /// Reads one command.

@@ -6,6 +6,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta};
 use uuid::Uuid;
 
+use super::command::{CommandData, CommandName, Envelope};
 use crate::ids::{ConcertId, PaymentId, QueueToken, ReservationId, ScheduleId, SeatId, UserId};
 use crate::money::Money;
 use crate::time::Time;
@@ -26,6 +27,25 @@ pub trait Example {
 impl<T: Example> Example for Vec<T> {
     fn example() -> Self {
         vec![T::example()]
+    }
+}
+
+/// The message that carries a command's example.
+pub fn envelope<C: CommandData>() -> Envelope {
+    use CommandName as N;
+    let token = match C::NAME {
+        // Asked by whoever comes along, or by the organiser.
+        N::IssueToken | N::CreateUser | N::FindUser | N::LogIn | N::ListConcerts | N::GetConcert => None,
+        N::CreateConcert | N::CreateSchedule | N::UpdateSchedule | N::ListAttempts => None,
+        _ => Some(TOKEN),
+    };
+    Envelope {
+        id: Uuid::from_u128(0x0192_f0c1_2345_7678_9abc_0000_0000_0001),
+        deadline: at(5),
+        token,
+        caller: None,
+        idempotency_key: None,
+        command: C::example().into(),
     }
 }
 

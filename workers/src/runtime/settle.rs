@@ -140,6 +140,7 @@ mod tests {
             id: Uuid::now_v7(),
             deadline,
             token: None,
+            caller: None,
             idempotency_key: None,
             command: Command::GetToken(GetToken::default()),
         };
