@@ -94,18 +94,35 @@ impl Producer {
     /// Hears every event that is published from now on.
     pub async fn events(&self) -> Consumer {
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
-        let queue = self.channel.queue_declare("".into(), options, FieldTable::default()).await.expect("a queue");
-        let name = queue.name().clone();
+        let queue = self.bind_events("", options, FieldTable::default()).await;
+        self.consume(&queue).await
+    }
+
+    /// Has every event that is published from now on kept in a durable queue.
+    pub async fn keep_events(&self, queue: &str, arguments: FieldTable) {
+        let options = QueueDeclareOptions { durable: true, ..Default::default() };
+        self.bind_events(queue, options, arguments).await;
+    }
+
+    async fn bind_events(&self, queue: &str, options: QueueDeclareOptions, arguments: FieldTable) -> String {
+        let queue = self.channel.queue_declare(queue.into(), options, arguments).await.expect("a queue");
+        let name = queue.name().as_str().to_owned();
         let bind = self.channel.queue_bind(
-            name.clone(),
+            name.as_str().into(),
             "onsale.events".into(),
             "#".into(),
             QueueBindOptions::default(),
             FieldTable::default(),
         );
         bind.await.expect("bound");
+        name
+    }
+
+    /// Takes what is in a queue, and what comes into it.
+    pub async fn consume(&self, queue: &str) -> Consumer {
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
-        self.channel.basic_consume(name, "".into(), options, FieldTable::default()).await.expect("a consumer")
+        let consume = self.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+        consume.await.expect("a consumer")
     }
 
     /// Takes a message from a queue, if there is one.

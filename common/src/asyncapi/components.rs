@@ -1,7 +1,7 @@
 //! The messages of the document and the schemas that they share.
 
 use schemars::generate::SchemaSettings;
-use schemars::{Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::amqp::topology::{COMMAND_TYPE, REPLY_TYPE};
@@ -97,7 +97,8 @@ impl CommandVisitor for &mut Components {
 
     fn visit<C: CommandData>(self) {
         let envelope = example::envelope::<C>();
-        let mut schema = Envelope::schema(&mut self.read).to_value();
+        let schema = Envelope::schema(&mut self.read);
+        let mut schema = finished(schema, &mut self.read);
         let about = C::json_schema(&mut self.read);
         let about = description(&about);
         narrow(&mut schema, "command", json!({ "const": C::NAME.as_str() }));
@@ -132,7 +133,8 @@ impl EventVisitor for &mut Components {
     where
         CloudEvent<D>: Example,
     {
-        let mut schema = <CloudEvent<D> as schemars::JsonSchema>::json_schema(&mut self.written).to_value();
+        let schema = CloudEvent::<D>::json_schema(&mut self.written);
+        let mut schema = finished(schema, &mut self.written);
         let about = D::json_schema(&mut self.written);
         let about = description(&about);
         narrow(&mut schema, "type", json!({ "const": D::KIND.as_str() }));
@@ -177,6 +179,14 @@ fn schema_reference(name: &str) -> Value {
 
 fn json_of(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_default()
+}
+
+/// A schema as it stands in a document of the generator's dialect.
+fn finished(mut schema: Schema, generator: &mut SchemaGenerator) -> Value {
+    for transform in generator.transforms_mut() {
+        transform.transform(&mut schema);
+    }
+    schema.to_value()
 }
 
 fn description(schema: &Schema) -> String {

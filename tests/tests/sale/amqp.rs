@@ -84,7 +84,12 @@ async fn clients_in_python_and_node_go_all_the_way() {
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
     let python = std::env::var("ONSALE_TEST_PYTHON").expect("ONSALE_TEST_PYTHON: run deploy/test");
     let modules = std::env::var("ONSALE_TEST_NODE_PATH").expect("ONSALE_TEST_NODE_PATH: run deploy/test");
-    for (program, script, user) in [(python.as_str(), "python/producer.py", "1"), ("node", "node/producer.js", "2")] {
+    let clients = [
+        (python.as_str(), "python/producer.py", "1"),
+        ("node", "node/producer.js", "2"),
+        (python.as_str(), "python/async_producer.py", "3"),
+    ];
+    for (program, script, user) in clients {
         let output = Command::new(program)
             .args([&format!("{examples}/{script}"), user, user])
             .env("AMQP_URL", sale.amqp())

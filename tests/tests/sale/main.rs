@@ -2,8 +2,10 @@
 
 mod amqp;
 mod api;
+mod asyncapi;
 mod audit;
 mod endings;
+mod events;
 mod faults;
 mod holds;
 mod hostile;

@@ -1,0 +1,38 @@
+//! The document of the AMQP contract, as others read it.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use onsale_common::amqp::topology::Topology;
+use onsale_common::asyncapi;
+use onsale_common::contract::CommandName;
+use serde_json::Value;
+
+/// What the parser of the AsyncAPI initiative says of a document.
+fn parse(document: &Value) -> (bool, String) {
+    let mut parser = Command::new("node")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/asyncapi.js"))
+        .env("NODE_PATH", std::env::var("ONSALE_TEST_NODE_PATH").expect("ONSALE_TEST_NODE_PATH: run deploy/test"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("node runs");
+    let mut input = parser.stdin.take().expect("piped");
+    input.write_all(document.to_string().as_bytes()).expect("it reads");
+    drop(input);
+    let output = parser.wait_with_output().expect("it ends");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn the_document_satisfies_the_parser_of_the_initiative() {
+    let mut document = asyncapi::document(&Topology { partitions: 8, queue_length_max: 10_000 });
+    let (valid, said) = parse(&document);
+    assert!(valid, "{said}");
+    let operations: usize = said.split(' ').next().and_then(|count| count.parse().ok()).expect("a count");
+    assert!(operations > CommandName::ALL.len(), "{said}");
+    document["operations"]["HoldSeats"]["channel"]["$ref"] = "#/channels/nowhere".into();
+    assert!(!parse(&document).0, "what is broken is found");
+}
