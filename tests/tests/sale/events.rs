@@ -66,8 +66,8 @@ async fn assert_in_order(sale: &Sale, heard: &[Event]) {
 async fn gauge(sale: &Sale, name: &str) -> f64 {
     let url = format!("{}/metrics", sale.fleet.health_url("cron").expect("a cron"));
     let text = reqwest::get(url).await.expect("metrics").text().await.expect("text");
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|value| value.parse().ok()).unwrap_or(-1.0)
+    let line = text.lines().find(|line| line.starts_with(name));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(-1.0)
 }
 
 fn typed<T: serde::de::DeserializeOwned>(event: &Event) -> T {
@@ -192,7 +192,7 @@ async fn relays_that_are_killed_or_stopped_repeat_events_but_never_reorder_them(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_makes_events_late_and_loses_none() {
-    let settings = [("ONSALE_HOLD_TTL_S", "4"), ("ONSALE_ACTIVE_TTL_S", "4"), ("ONSALE_CAPACITY", "40")];
+    let settings = [("ONSALE_HOLD_TTL_S", "8"), ("ONSALE_ACTIVE_TTL_S", "8"), ("ONSALE_CAPACITY", "40")];
     let sale = Sale::private(&settings, &Role::ALL).await;
     sale.producer().await.keep_events("kept", FieldTable::default()).await;
     let fan = &sale.client;
@@ -212,9 +212,9 @@ async fn a_broker_that_is_away_makes_events_late_and_loses_none() {
     .await;
     until("the lag shows", LIMIT, async || {
         let waiting = sale.count("SELECT count(*) FROM outbox WHERE published_at IS NULL").await;
-        waiting >= 80
+        waiting >= 40
             && gauge(&sale, "onsale_outbox_waiting").await == waiting as f64
-            && gauge(&sale, "onsale_outbox_lag_seconds").await >= 8.0
+            && gauge(&sale, "onsale_outbox_lag_seconds").await >= 5.0
     })
     .await;
     tokio::task::block_in_place(|| sale.server("rabbitmq").start()).expect("the broker is back");
