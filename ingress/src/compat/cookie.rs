@@ -1,14 +1,48 @@
 //! `/compat/cookie`: the design whose queue token travels in a cookie.
 
+mod points;
+mod queue;
+mod reservations;
+mod words;
+
+use onsale_common::contract::Code;
+use onsale_common::contract::account::FindUser;
+use onsale_common::ids::UserId;
+
+use crate::answer::Failure;
+use crate::caller::{Demand, Place};
 use crate::dialect::Dialect;
-use crate::v1;
+use crate::shape::Param;
+use crate::talk::Talk;
+
+/// The cookie that holds the queue token.
+const COOKIE: &str = "tokenId";
+/// A queue token in the cookie.
+const TOKEN: Demand = Demand::token_in(Place::Cookie(COOKIE));
 
 /// The dialect.
 pub(crate) static DIALECT: Dialect = Dialect {
     name: "cookie",
-    title: "Onsale: cookie",
-    about: "the design whose queue token travels in a cookie.",
+    title: "Onsale for clients with cookies",
+    about: "The queue token travels in the cookie `tokenId`, which is `HttpOnly` and `Secure`. Successes have no envelope; \
+            failures are `{code, message}`, in Korean. Times are in UTC, without their zone. A seat is named by its number \
+            within the schedule, or by the `seatId` of the canonical API.",
     mount: "/compat/cookie",
-    groups: &[],
-    ..v1::DIALECT
+    groups: &[&queue::GROUP, &reservations::GROUP, &points::GROUP],
+    path_params: &[Param::of::<UserId>("userId", "The user: the token's.", "1")],
+    strict_query: false,
+    done_body: |data| data.clone(),
+    done_schema: |schema| schema,
+    words: words::of,
+    failed_body: words::failed_body,
+    failed_schema: words::failed_schema,
+    token_challenge: "Cookie cookie-name=\"tokenId\"",
 };
+
+/// Tells a user who does not exist from one who is not the caller: the workers answer `FORBIDDEN` to both.
+async fn or_unknown<T>(talk: &Talk<'_>, user: UserId, outcome: Result<T, Failure>) -> Result<T, Failure> {
+    if outcome.as_ref().is_err_and(|failure| failure.code == Code::Forbidden) {
+        talk.command(FindUser { user_id: Some(user), ..FindUser::default() }).await?;
+    }
+    outcome
+}
