@@ -15,6 +15,8 @@ use crate::endpoint::Key;
 /// Longest `X-Request-Id` of a client that is echoed.
 const REQUEST_ID_MAX_BYTES: usize = 128;
 
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// What an endpoint demands of its caller before it reads a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Demand {
@@ -176,13 +178,15 @@ fn text(value: &HeaderValue) -> Option<&str> {
     value.to_str().ok().map(str::trim)
 }
 
-/// The value of a cookie (RFC 6265, 5.4: pairs that are split by semicolons); the first one of its name.
+/// The value of a cookie (RFC 6265, 5.4: pairs that are split by semicolons); the first one of its name. Cookies of
+/// others may be of any bytes, and do not hide this one.
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let pairs = headers.get_all(COOKIE).iter().filter_map(text).flat_map(|pairs| pairs.split(';'));
-    pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(known, _)| *known == name)
-        .map(|(_, value)| value.trim_matches('"'))
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|pairs| pairs.as_bytes().split(|byte| *byte == b';'));
+    let (_, value) = pairs
+        .filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='))
+        .find(|(known, _)| known.trim() == name)?;
+    let value = value.trim();
+    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
 /// The client's `Idempotency-Key`, where the endpoint takes one and the client sent one.
@@ -190,17 +194,18 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// # Errors
 /// `INVALID_REQUEST` when it cannot be a key, or is lacking where there must be one.
 pub(crate) fn idempotency_key(key: Key, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
-    match (key, headers.contains_key("idempotency-key")) {
-        (Key::Ignored, _) | (Key::Optional, false) => return Ok(None),
-        (Key::Required, false) => return Err(Rejection::invalid_field("Idempotency-Key", "is required: a UUID")),
-        (Key::Optional | Key::Required, true) => {}
+    if key == Key::Ignored || (key == Key::Optional && !headers.contains_key(IDEMPOTENCY_KEY)) {
+        return Ok(None);
+    }
+    if !headers.contains_key(IDEMPOTENCY_KEY) {
+        return Err(Rejection::invalid_field("Idempotency-Key", "is required: a UUID"));
     }
     // A key that is not text, or given twice, is checked as the empty key: refused with the rule it breaks.
-    let given = single(headers, "idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    check_idempotency_key(given)?;
+    let given = single(headers, IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if key == Key::Required && Uuid::try_parse(given).is_err() {
         return Err(Rejection::invalid_field("Idempotency-Key", "must be a UUID"));
     }
+    check_idempotency_key(given)?;
     Ok(Some(given.to_owned()))
 }
 

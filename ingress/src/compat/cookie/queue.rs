@@ -6,7 +6,7 @@ use std::str::FromStr;
 use hyper::header::HeaderValue;
 use onsale_common::contract::admission::{GetToken, IssueToken, TokenStatus, TokenView};
 use onsale_common::contract::{Code, Example, Rejection};
-use onsale_common::ids::{QueueToken, ScheduleId, UserId};
+use onsale_common::ids::{MAX_SCHEDULE_ID, QueueToken, UserId};
 use onsale_common::time::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,7 +38,7 @@ const USER_ID: Param = Param::of::<UserId>("userId", "Who joins.", "1").required
 const SCHEDULE_ID: Param = Param::new(
     "scheduleId",
     "The schedule: one performance of a concert.",
-    || json!({ "type": "integer", "minimum": 1, "maximum": onsale_common::ids::MAX_SCHEDULE_ID }),
+    || json!({ "type": "integer", "minimum": 1, "maximum": MAX_SCHEDULE_ID }),
     "1",
 )
 .required();
