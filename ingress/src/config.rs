@@ -112,7 +112,7 @@ fn access(env: &mut Env) -> Access {
 }
 
 fn root_api(env: &mut Env) -> Option<&'static Dialect> {
-    let name = env.optional::<String>("ONSALE_ROOT_API").filter(|name| !name.is_empty())?;
+    let name = env.optional::<String>("ONSALE_ROOT_API")?;
     let dialect = DIALECTS.iter().copied().find(|dialect| dialect.name == name);
     if dialect.is_none() {
         let names: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();

@@ -28,6 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use onsale_common::amqp::rpc::RpcClient;
 use onsale_common::config::Env;
 use onsale_common::ops::Readiness;
@@ -56,8 +58,26 @@ const UNLINK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Descriptors beside those of the clients: the broker, the logs, the listener.
 const DESCRIPTORS_OF_OURS: u64 = 64;
 
+#[derive(Parser)]
+#[command(about = "The HTTP ingress of Onsale. It is configured by ONSALE_… variables; see the README.")]
+struct Arguments {
+    /// Serve this API at the root path too [default: ONSALE_ROOT_API, or none].
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(DIALECTS.iter().map(|dialect| dialect.name)))]
+    root_api: Option<String>,
+}
+
+impl Arguments {
+    /// The environment of this process, where the arguments do not say otherwise.
+    fn env(self) -> Env {
+        Env::from_lookup(move |name| match name {
+            "ONSALE_ROOT_API" if self.root_api.is_some() => self.root_api.clone(),
+            _ => std::env::var(name).ok(),
+        })
+    }
+}
+
 fn main() -> ExitCode {
-    match run() {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ingress: {error:#}");
@@ -66,8 +86,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
-    let (config, report) = Config::from_env(Env::from_process())?;
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let (config, report) = Config::from_env(arguments.env())?;
     telemetry::start("ingress");
     tracing::info!(config = report, "starting");
     allow_descriptors(config.limits.connections_max as u64);

@@ -5,3 +5,4 @@ mod bearer;
 mod cookie;
 mod login;
 mod reservation_token;
+mod root;

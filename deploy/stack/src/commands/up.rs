@@ -36,6 +36,10 @@ pub(crate) struct Options {
     /// How many partitions each lane has [default: ONSALE_PARTITIONS, what was used last, or 8].
     #[arg(long, value_name = "N")]
     partitions: Option<u32>,
+    /// Which HTTP API ingress serves at the root path too, for clients whose base path is fixed: its name in
+    /// /openapi/NAME.json [default: ONSALE_ROOT_API, or none].
+    #[arg(long, value_name = "NAME")]
+    root_api: Option<String>,
 }
 
 pub(crate) fn run(state_dir: &Path, options: &Options) -> Result<ExitCode> {
@@ -90,7 +94,10 @@ fn start(servers: &Servers, options: &Options) -> Result<Fleet> {
     servers.start_all()?;
     say!("Postgres, Redis and RabbitMQ run ({:.1} s).", began.elapsed().as_secs_f64());
 
-    let environment = settings::environment(servers, options.partitions)?;
+    let mut environment = settings::environment(servers, options.partitions)?;
+    if let Some(name) = &options.root_api {
+        environment.insert("ONSALE_ROOT_API".to_owned(), name.clone());
+    }
     let config = FleetConfig { state_dir: state_dir.to_owned(), bin_dir, http_port: Some(options.port), environment };
     migrate(&config)?;
     let fleet = Fleet::new(config)?;
