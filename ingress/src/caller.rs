@@ -185,8 +185,11 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let (_, value) = pairs
         .filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='))
         .find(|(known, _)| known.trim() == name)?;
-    let value = value.trim();
-    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+    Some(unquoted(value.trim()))
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
 /// The client's `Idempotency-Key`, where the endpoint takes one and the client sent one.
@@ -194,19 +197,21 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// # Errors
 /// `INVALID_REQUEST` when it cannot be a key, or is lacking where there must be one.
 pub(crate) fn idempotency_key(key: Key, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
-    if key == Key::Ignored || (key == Key::Optional && !headers.contains_key(IDEMPOTENCY_KEY)) {
-        return Ok(None);
-    }
-    if !headers.contains_key(IDEMPOTENCY_KEY) {
-        return Err(Rejection::invalid_field("Idempotency-Key", "is required: a UUID"));
-    }
+    let sent = headers.contains_key(IDEMPOTENCY_KEY);
     // A key that is not text, or given twice, is checked as the empty key: refused with the rule it breaks.
-    let given = single(headers, IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if key == Key::Required && Uuid::try_parse(given).is_err() {
-        return Err(Rejection::invalid_field("Idempotency-Key", "must be a UUID"));
+    let given = single(headers, IDEMPOTENCY_KEY).and_then(text).unwrap_or_default();
+    match key {
+        Key::Optional if sent => {
+            check_idempotency_key(given)?;
+            Ok(Some(given.to_owned()))
+        }
+        Key::Ignored | Key::Optional => Ok(None),
+        Key::Required if sent => match Uuid::try_parse(unquoted(given)) {
+            Ok(uuid) => Ok(Some(uuid.to_string())),
+            Err(_) => Err(Rejection::invalid_field("Idempotency-Key", "must be a UUID")),
+        },
+        Key::Required => Err(Rejection::invalid_field("Idempotency-Key", "is required: a UUID")),
     }
-    check_idempotency_key(given)?;
-    Ok(Some(given.to_owned()))
 }
 
 /// What `X-Request-Id` answers: the client's own where it is sane, else the command's.
@@ -261,6 +266,76 @@ mod tests {
     }
 
     #[test]
+    fn a_cookie_is_found_among_others_whatever_they_are() {
+        let access = Access::new(None, false, None);
+        let demand = Demand::token_in(Place::Cookie("tokenId"));
+        let token = QueueToken::draw(ScheduleId::new(3)).unwrap();
+        let own = format!("tokenId={}", token.uuid());
+        let quoted = format!("tokenId=\"{}\"", token.uuid());
+        let among = format!("a; =;;tokenid=1; 한글=글 ;{own};tokenId=second");
+        let good: [&[&str]; 4] = [&[&own], &[&quoted], &[&among], &["a=1", &own]];
+        for cookies in good {
+            let mut headers: HeaderMap = cookies.iter().map(|value| (COOKIE, value.parse().unwrap())).collect();
+            assert_eq!(access.check(demand, &headers).unwrap().token, Some(token), "{cookies:?}");
+            // No text in any encoding, and no reason to lose the others.
+            headers.append(COOKIE, HeaderValue::from_bytes(b"\xff=\xfe").unwrap());
+            assert_eq!(access.check(demand, &headers).unwrap().token, Some(token), "{cookies:?}");
+        }
+        let refused = |cookies: &str| code(access.check(demand, &headers(&[("cookie", cookies)])));
+        for missing in ["", "tokenId", "tokenId=", "tokenId=\"\"", "token=1", ";;=;"] {
+            assert_eq!(refused(missing), Code::TokenMissing, "{missing}");
+        }
+        for invalid in ["tokenId=1", "tokenId=\"", "tokenId==", &format!("tokenId=1; {own}"), &format!("{own}x")] {
+            assert_eq!(refused(invalid), Code::TokenInvalid, "{invalid}");
+        }
+        assert_eq!(code(access.check(demand, &headers(&[("queue-token", &own)]))), Code::TokenMissing);
+    }
+
+    #[test]
+    fn a_token_or_else_a_login_where_logins_are_demanded() {
+        let logins = || Logins::new(&[7; 32], Duration::from_secs(60));
+        let login = format!("Bearer {}", logins().sign(UserId::new(5), Time::now()).unwrap());
+        let token = QueueToken::draw(ScheduleId::new(3)).unwrap();
+        let text = token.uuid().to_string();
+        let bearer = format!("Bearer {text}");
+        let (open, strict) = (Access::new(Some(logins()), false, None), Access::new(Some(logins()), true, None));
+        let nobody = Caller::default();
+        let by_token = Caller { token: Some(token), login: None };
+        let by_login = Caller { token: None, login: Some(UserId::new(5)) };
+
+        let in_header = Demand::token_or_login(Place::Header("queue-token"));
+        let both = headers(&[("queue-token", &text), ("authorization", &login)]);
+        for access in [&open, &strict] {
+            assert_eq!(access.check(in_header, &both), Ok(by_token), "the token says more");
+            assert_eq!(code(access.check(in_header, &headers(&[("queue-token", "x")]))), Code::TokenInvalid);
+        }
+        assert_eq!(open.check(in_header, &headers(&[])), Ok(nobody));
+        assert_eq!(code(strict.check(in_header, &headers(&[]))), Code::LoginRequired);
+        assert_eq!(strict.check(in_header, &headers(&[("authorization", &login)])), Ok(by_login));
+
+        // Token and login in the same place: what is no token of ours may be a login, where that is asked for.
+        let in_bearer = Demand::token_or_login(Place::Bearer);
+        for access in [&open, &strict] {
+            assert_eq!(access.check(in_bearer, &headers(&[("authorization", &bearer)])), Ok(by_token));
+        }
+        assert_eq!(strict.check(in_bearer, &headers(&[("authorization", &login)])), Ok(by_login));
+        assert_eq!(code(strict.check(in_bearer, &headers(&[("authorization", "Bearer x")]))), Code::LoginRequired);
+        assert_eq!(code(open.check(in_bearer, &headers(&[("authorization", &login)]))), Code::TokenInvalid);
+    }
+
+    #[test]
+    fn some_endpoints_demand_a_login_always() {
+        let logins = Logins::new(&[7; 32], Duration::from_secs(60));
+        let token = format!("Bearer {}", logins.sign(UserId::new(5), Time::now()).unwrap());
+        let open = Access::new(Some(logins), false, None);
+        let check = |pairs: &[(&'static str, &str)]| open.check(Demand::LOGIN_ALWAYS, &headers(pairs));
+        assert_eq!(check(&[("authorization", &token)]).unwrap().login, Some(UserId::new(5)));
+        assert_eq!(code(check(&[])), Code::LoginRequired);
+        let unable = Access::new(None, false, None).check(Demand::LOGIN_ALWAYS, &headers(&[("authorization", &token)]));
+        assert_eq!(code(unable), Code::LoginRequired, "without a secret no login can be checked");
+    }
+
+    #[test]
     fn the_organiser_needs_the_key() {
         let access = Access::new(None, false, Some("open sesame"));
         let check = |value: &str| access.check(Demand::ADMIN_KEY, &headers(&[("authorization", value)]));
@@ -295,6 +370,27 @@ mod tests {
             assert!(idempotency_key(&headers(&[("idempotency-key", bad)])).is_err(), "{bad}");
         }
         assert!(idempotency_key(&headers(&[("idempotency-key", "a"), ("idempotency-key", "b")])).is_err());
+    }
+
+    #[test]
+    fn a_required_key_is_a_uuid() {
+        let required = |pairs: &[(&'static str, &str)]| idempotency_key(Key::Required, &headers(pairs));
+        let key = Uuid::new_v4().to_string();
+        for written in [key.clone(), key.to_uppercase(), format!("\"{key}\"")] {
+            assert_eq!(required(&[("idempotency-key", &written)]), Ok(Some(key.clone())), "{written}");
+        }
+        let bad: [&[(&'static str, &str)]; 5] = [
+            &[],
+            &[("idempotency-key", "")],
+            &[("idempotency-key", "a-1")],
+            &[("idempotency-key", &key[1..])],
+            &[("idempotency-key", &key), ("idempotency-key", &key)],
+        ];
+        for pairs in bad {
+            let fields = &required(pairs).unwrap_err().details["fields"];
+            assert!(fields["Idempotency-Key"].is_string(), "{pairs:?}: {fields}");
+        }
+        assert_eq!(idempotency_key(Key::Ignored, &headers(&[("idempotency-key", "")])), Ok(None));
     }
 
     proptest! {

@@ -1,10 +1,11 @@
 //! One HTTP API over the commands: where it is mounted, what it offers, and how it words its answers.
 
+use std::collections::HashSet;
+
+use bytes::Bytes;
 use hyper::StatusCode;
 use onsale_common::contract::Code;
 use serde_json::Value;
-
-use bytes::Bytes;
 
 use crate::answer::{self, Answer, Done, Failure, Words};
 use crate::caller::Login;
@@ -110,12 +111,7 @@ pub(crate) fn codes_of(endpoint: &Endpoint) -> Vec<Code> {
         codes.push(Code::InvalidRequest);
     }
     codes.extend([Code::Overloaded, Code::Timeout, Code::Internal]);
-    let mut once = Vec::with_capacity(codes.len());
-    codes.retain(|code| {
-        !once.contains(code) && {
-            once.push(*code);
-            true
-        }
-    });
+    let mut seen = HashSet::new();
+    codes.retain(|code| seen.insert(*code));
     codes
 }

@@ -181,7 +181,7 @@ impl<'d> Writer<'d> {
         }
         if let Some(cookie) = endpoint.doc.sets_cookie {
             response["headers"]["Set-Cookie"] =
-                json!({ "description": format!("`{cookie}`"), "schema": { "type": "string" } });
+                json!({ "description": format!("The cookie `{cookie}`."), "schema": { "type": "string" } });
         }
         response
     }
@@ -292,6 +292,20 @@ mod tests {
                     let shown = media["example"].is_null() && media["examples"].is_null();
                     assert_eq!(shown, status == "204", "{} {status}", endpoint.path);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_read_and_written_has_one_schema() {
+        for dialect in crate::DIALECTS {
+            let mut writer = Writer::of(dialect);
+            for endpoint in dialect.endpoints() {
+                writer.operation(endpoint, "");
+            }
+            let written = writer.replies.definitions();
+            for (name, schema) in writer.requests.definitions() {
+                assert!(written.get(name).is_none_or(|other| other == schema), "{}: {name}", dialect.name);
             }
         }
     }

@@ -115,3 +115,40 @@ fn read<T: DeserializeOwned>(data: &[u8]) -> Result<T, Failure> {
         Code::Internal.into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use onsale_common::amqp::rpc::RpcConfig;
+    use onsale_common::config::Env;
+
+    use super::*;
+    use crate::caller::Caller;
+
+    /// Goes on as `user` without a queue token, which asks nobody: who is vouched for.
+    fn vouched(login: Option<i64>, user: i64) -> Result<Option<UserId>, Code> {
+        let mut router = matchit::Router::new();
+        router.insert("/", ()).unwrap();
+        let caller = Caller { token: None, login: login.map(UserId::new) };
+        let ask = Ask::new(caller, router.at("/").unwrap().params, "", None).unwrap();
+        let mut env = Env::from_lookup(|name| (name == "ONSALE_AMQP_URL").then(|| "amqp://nobody".to_owned()));
+        let rpc = RpcClient::new(RpcConfig::from_env(&mut env));
+        let deadline = Time::now().plus(Duration::from_secs(5));
+        let mut talk = Talk::new(ask, false, &rpc, deadline, None);
+        let went_on = talk.go_on_as(UserId::new(user)).now_or_never().unwrap();
+        went_on.map(|()| talk.vouched).map_err(|failure| failure.code)
+    }
+
+    #[test]
+    fn a_login_goes_on_as_its_own_user_only() {
+        assert_eq!(vouched(Some(1), 1), Ok(Some(UserId::new(1))));
+        assert_eq!(vouched(Some(1), 2), Err(Code::Forbidden));
+    }
+
+    #[test]
+    fn a_request_is_trusted_where_nothing_is_demanded() {
+        assert_eq!(vouched(None, 2), Ok(Some(UserId::new(2))));
+    }
+}
