@@ -5,7 +5,10 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use onsale_common::contract::{Code, CommandData, CommandName, CommandVisitor, Envelope, Outcome, Rejection, Reply};
+use onsale_common::contract::event::{CloudEvent, EventData, EventKind, EventVisitor};
+use onsale_common::contract::{
+    Code, CommandData, CommandName, CommandVisitor, Envelope, Example, Outcome, Rejection, Reply,
+};
 
 fn golden(path: &str) -> Vec<String> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(path);
@@ -52,6 +55,32 @@ fn every_reply_is_read_and_written_as_in_its_samples() {
             assert!(reply.ok, "{sample}");
             let data = reply.data.unwrap_or_else(|| panic!("{sample} has no data")).get();
             assert_eq!(written(&name.visit(Reread(data)), &reply), sample);
+        }
+    }
+}
+
+/// An event, read as what its kind promises and written again.
+struct RereadEvent<'a>(&'a str);
+
+impl EventVisitor for RereadEvent<'_> {
+    type Output = String;
+
+    fn visit<D: EventData>(self) -> String
+    where
+        CloudEvent<D>: Example,
+    {
+        let event = serde_json::from_str::<CloudEvent<D>>(self.0);
+        let event = event.unwrap_or_else(|error| panic!("{}: {error}", self.0));
+        assert_eq!((event.kind, &event.subject), (D::KIND, &event.data.subject()));
+        serde_json::to_string(&event).expect("an event is JSON")
+    }
+}
+
+#[test]
+fn every_event_is_read_and_written_as_in_its_samples() {
+    for kind in EventKind::ALL {
+        for sample in golden(&format!("events/{}.jsonl", kind.as_str())) {
+            assert_eq!(kind.visit(RereadEvent(&sample)), sample);
         }
     }
 }

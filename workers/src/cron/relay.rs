@@ -108,6 +108,10 @@ impl Relay {
             store::outbox::mark_published(&mut *pool.acquire().await?, &published).await?;
             count += published.len() as u64;
             if published.len() < events.len() {
+                tracing::warn!(
+                    from = events[published.len()].id,
+                    "the broker took no more events; the next run repeats"
+                );
                 break;
             }
             if measured.elapsed() >= MEASURE_EVERY {
