@@ -13,6 +13,7 @@ use onsale_common::ids::{PaymentId, QueueToken, ReservationId, ScheduleId, SeatI
 use onsale_common::money::Amount;
 use onsale_common::time::Time;
 use onsale_workers::domain::account::Account;
+use onsale_workers::domain::caller::Caller;
 use onsale_workers::domain::hold::{Release, Reservation, Sale, SaleWindow, Seat};
 use onsale_workers::domain::payment::Till;
 use onsale_workers::domain::token::{Need, Token, minutes_to_wait};
@@ -29,7 +30,7 @@ const PRICE: i64 = 100;
 /// What a user may do, and the passing of time.
 #[derive(Debug, Clone)]
 enum Step {
-    Hold { user: i64, seats: Vec<i64> },
+    Hold { user: i64, seats: Vec<i64>, only: bool, said: Option<i64> },
     Release { user: i64, nth: usize },
     Pay { user: i64, nth: usize },
     Charge { user: i64, amount: i64 },
@@ -39,13 +40,22 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let user = 1..=USERS;
     prop_oneof![
-        4 => (user.clone(), proptest::collection::btree_set(1..=SEATS, 1..=3))
-            .prop_map(|(user, seats)| Step::Hold { user, seats: seats.into_iter().collect() }),
+        4 => (user.clone(), proptest::collection::btree_set(1..=SEATS, 1..=3), any::<bool>(), said())
+            .prop_map(|(user, seats, only, said)| Step::Hold { user, seats: seats.into_iter().collect(), only, said }),
         1 => (user.clone(), 0..20_usize).prop_map(|(user, nth)| Step::Release { user, nth }),
         2 => (user.clone(), 0..20_usize).prop_map(|(user, nth)| Step::Pay { user, nth }),
         2 => (user, -10..500_i64).prop_map(|(user, amount)| Step::Charge { user, amount }),
         1 => (1..400_u64).prop_map(|seconds| Step::Wait { seconds }),
     ]
+}
+
+/// What a client believes that some seats cost.
+fn said() -> impl Strategy<Value = Option<i64>> {
+    proptest::option::of((1..=4_i64).prop_map(|seats| seats * PRICE))
+}
+
+fn hold_of(user: i64, seats: Vec<i64>) -> Step {
+    Step::Hold { user, seats, only: false, said: None }
 }
 
 /// A sale as the database would hold it, driven only through the domain's decisions.
@@ -105,10 +115,13 @@ impl World {
     fn load(&mut self) {
         let now = self.now;
         self.sale.reservations = self.reservations.iter().map(|found| (found.id, found.clone())).collect();
-        self.sale.seats_of_users.clear();
+        self.sale.shares.clear();
         for found in &self.reservations {
-            if matches!(found.status_at(now), ReservationStatus::Reserved | ReservationStatus::Paid) {
-                *self.sale.seats_of_users.entry((found.user, SCHEDULE)).or_default() += found.seats.len() as u32;
+            let share = self.sale.shares.entry((found.user, SCHEDULE)).or_default();
+            let status = found.status_at(now);
+            if matches!(status, ReservationStatus::Reserved | ReservationStatus::Paid) {
+                share.seats += found.seats.len() as u32;
+                share.holds += u32::from(status == ReservationStatus::Reserved);
             }
         }
     }
@@ -118,7 +131,23 @@ impl World {
         let id = self.next;
         self.next += 1;
         match step {
-            Step::Hold { user, seats } => self.hold(user, &seats, ReservationId::new(SCHEDULE.compose(id))),
+            Step::Hold { user, seats, only, said } => {
+                let live = |found: &&Reservation| {
+                    found.user.get() == user && found.status_at(self.now) == ReservationStatus::Reserved
+                };
+                let live = self.reservations.iter().filter(live).count();
+                let cost = seats.len() as i64 * PRICE;
+                let held = self.hold(user, &seats, only, said, ReservationId::new(SCHEDULE.compose(id)));
+                // Whatever else there was to say.
+                let is_refused = said.is_some_and(|said| said != cost) || (only && live > 0);
+                assert!(!(is_refused && held.is_ok()), "held beside {live} for {cost}, not {said:?}");
+                match held.as_ref().map_err(|rejection| rejection.code) {
+                    Err(Code::HoldExists) => assert!(only && live > 0),
+                    Err(Code::AmountMismatch) => assert_ne!(said, Some(cost)),
+                    _ => {}
+                }
+                held
+            }
             Step::Release { user, nth } => self.release(user, nth),
             Step::Pay { user, nth } => self.pay(user, nth, PaymentId::new(SCHEDULE.compose(id))),
             Step::Charge { user, amount } => {
@@ -134,9 +163,20 @@ impl World {
         }
     }
 
-    fn hold(&mut self, user: i64, seats: &[i64], id: ReservationId) -> Result<(), Rejection> {
+    fn hold(
+        &mut self,
+        user: i64,
+        seats: &[i64],
+        only: bool,
+        said: Option<i64>,
+        id: ReservationId,
+    ) -> Result<(), Rejection> {
         let seats: Vec<i64> = seats.iter().map(|n| SCHEDULE.compose(*n)).collect();
-        let json = serde_json::json!({ "scheduleId": SCHEDULE, "seatIds": seats, "userId": user });
+        let mut json =
+            serde_json::json!({ "scheduleId": SCHEDULE, "seatIds": seats, "userId": user, "onlyHold": only });
+        if let Some(said) = said {
+            json["amount"] = said.into();
+        }
         let command: HoldSeats = serde_json::from_value(json).unwrap();
         let token = &self.tokens[&UserId::new(user)];
         let held = self.sale.hold(&command, Uuid::now_v7(), token, id, self.now, HOLD_TTL)?;
@@ -253,10 +293,12 @@ fn a_token_opens_only_its_own_door() {
     assert_eq!(code(active.demand(Need::Active, now)), None);
     assert_eq!(code(active.demand(Need::Live, later)), Some(Code::TokenExpired));
     assert_eq!(code(token(1, TokenStatus::Used, now).demand(Need::Live, now)), Some(Code::TokenExpired));
-    assert_eq!(code(active.demand_schedule(ScheduleId::new(2))), Some(Code::WrongSchedule));
-    assert_eq!(code(active.demand_user(UserId::new(2))), Some(Code::Forbidden));
+    assert_eq!(code(Caller::from(&active).demand_schedule(ScheduleId::new(2))), Some(Code::WrongSchedule));
+    assert_eq!(code(Caller::from(&active).demand_user(UserId::new(2))), Some(Code::Forbidden));
     let service_wide = Token { schedule: ScheduleId::SERVICE_WIDE, ..active };
-    assert_eq!(code(service_wide.demand_schedule(ScheduleId::new(2))), None);
+    assert_eq!(code(Caller::from(&service_wide).demand_schedule(ScheduleId::new(2))), None);
+    assert_eq!(code(Caller::vouched_for(UserId::new(1)).demand_schedule(ScheduleId::new(2))), None);
+    assert_eq!(code(Caller::vouched_for(UserId::new(1)).demand_user(UserId::new(2))), Some(Code::Forbidden));
 }
 
 #[test]
@@ -274,10 +316,49 @@ fn a_live_hold_keeps_its_token_alive() {
 fn the_owner_of_a_paid_reservation_is_told_so_although_the_token_is_used() {
     let mut world = World::new();
     world.take(Step::Charge { user: 1, amount: 300 }).unwrap();
-    world.take(Step::Hold { user: 1, seats: vec![1] }).unwrap();
+    world.take(hold_of(1, vec![1])).unwrap();
     world.take(Step::Pay { user: 1, nth: 0 }).unwrap();
     world.tokens.get_mut(&UserId::new(1)).unwrap().status = TokenStatus::Used;
     assert_eq!(world.take(Step::Pay { user: 1, nth: 0 }).unwrap_err().code, Code::AlreadyPaid);
-    assert_eq!(world.take(Step::Hold { user: 1, seats: vec![2] }).unwrap_err().code, Code::TokenExpired);
+    assert_eq!(world.take(hold_of(1, vec![2])).unwrap_err().code, Code::TokenExpired);
     assert_eq!(world.take(Step::Pay { user: 2, nth: 0 }).unwrap_err().code, Code::Forbidden);
+}
+
+#[test]
+fn a_user_has_one_hold_at_a_time_where_that_is_asked_for() {
+    let mut world = World::new();
+    let only = |user: i64, seat: i64| Step::Hold { user, seats: vec![seat], only: true, said: None };
+    world.take(only(1, 1)).unwrap();
+    assert_eq!(world.take(only(1, 2)).unwrap_err().code, Code::HoldExists);
+    assert_eq!(world.take(only(1, 1)).unwrap_err().code, Code::HoldExists, "before who has the seat");
+    assert_eq!(world.take(only(2, 1)).unwrap_err().code, Code::SeatTaken);
+    world.take(hold_of(1, vec![2])).unwrap();
+    // Neither what is paid nor what has run out is a live hold.
+    world.take(Step::Charge { user: 1, amount: 300 }).unwrap();
+    world.take(Step::Pay { user: 1, nth: 0 }).unwrap();
+    assert_eq!(world.take(only(1, 3)).unwrap_err().code, Code::HoldExists);
+    world.take(Step::Wait { seconds: 300 }).unwrap();
+    world.take(only(1, 3)).unwrap();
+    world.take(Step::Release { user: 1, nth: 2 }).unwrap();
+    world.take(only(1, 3)).unwrap();
+}
+
+#[test]
+fn seats_are_held_at_the_price_that_was_said_or_not_at_all() {
+    let mut world = World::new();
+    let said = |amount: i64| Step::Hold { user: 1, seats: vec![1, 2], only: false, said: Some(amount) };
+    let rejected = world.take(said(PRICE)).unwrap_err();
+    assert_eq!((rejected.code, &rejected.details["totalAmount"]), (Code::AmountMismatch, &(2 * PRICE).into()));
+    world.take(said(2 * PRICE)).unwrap();
+}
+
+#[test]
+fn the_owner_of_a_hold_that_ran_out_is_told_so_although_the_token_is_over() {
+    let mut world = World::new();
+    world.take(hold_of(1, vec![1])).unwrap();
+    world.take(Step::Wait { seconds: 300 }).unwrap();
+    world.tokens.get_mut(&UserId::new(1)).unwrap().expires_at = world.now;
+    world.tokens.get_mut(&UserId::new(2)).unwrap().expires_at = world.now;
+    assert_eq!(world.take(Step::Pay { user: 1, nth: 0 }).unwrap_err().code, Code::ReservationExpired);
+    assert_eq!(world.take(Step::Pay { user: 2, nth: 0 }).unwrap_err().code, Code::TokenExpired);
 }

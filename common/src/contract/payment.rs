@@ -39,12 +39,17 @@ impl CommandData for Pay {
         self.reservation_id.schedule().get().unsigned_abs()
     }
     fn check(&self) -> Result<(), Rejection> {
-        match self.amount {
-            Some(amount) if amount.positive().is_none() => {
-                Err(Rejection::saying(Code::InvalidAmount, "amount must be a whole number above 0"))
-            }
-            _ => Ok(()),
+        check_amount(self.amount)
+    }
+}
+
+/// Checks what a client believes something costs.
+pub(super) fn check_amount(amount: Option<Amount>) -> Result<(), Rejection> {
+    match amount {
+        Some(amount) if amount.positive().is_none() => {
+            Err(Rejection::saying(Code::InvalidAmount, "amount must be a whole number above 0"))
         }
+        _ => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::Rejection;
 use super::account::check_page;
 use super::command::{CommandData, CommandName};
+use super::payment::check_amount;
 use super::reply::Nothing;
 use crate::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
 use crate::money::{Amount, Money};
@@ -75,7 +76,7 @@ pub struct HoldSeats {
     /// What the client believes they cost together; refused when it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Amount>,
-    /// Refuse when the token has another live hold.
+    /// Refuse when the user has another live hold of the schedule.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_hold: bool,
 }
@@ -85,6 +86,9 @@ impl CommandData for HoldSeats {
     type Reply = ReservationView;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.schedule_id.get().unsigned_abs()
+    }
+    fn check(&self) -> Result<(), Rejection> {
+        check_amount(self.amount)
     }
 }
 

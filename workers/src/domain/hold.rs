@@ -11,6 +11,7 @@ use onsale_common::money::Money;
 use onsale_common::time::Time;
 use uuid::Uuid;
 
+use super::caller::Caller;
 use super::token::{Need, Token};
 
 /// A seat as it is stored.
@@ -100,14 +101,23 @@ impl Reservation {
         }
     }
 
-    /// Whether a token may see it: of its user, and of its schedule.
+    /// Whether a caller may see it: its user, to whom its schedule is open.
     ///
     /// # Errors
     /// `FORBIDDEN` or `WRONG_SCHEDULE`.
-    pub fn demand_owner(&self, caller: &Token) -> Result<(), Rejection> {
+    pub fn demand_owner(&self, caller: Caller) -> Result<(), Rejection> {
         caller.demand_user(self.user)?;
         caller.demand_schedule(self.id.schedule())
     }
+}
+
+/// What a user has of a schedule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Seats held or owned.
+    pub seats: u32,
+    /// Reservations that are held and wait for payment.
+    pub holds: u32,
 }
 
 /// The rows that a batch of holds and releases decides over. Every decision changes them, so that the next command of
@@ -120,8 +130,8 @@ pub struct Sale {
     pub seats: HashMap<SeatId, Seat>,
     /// The reservations to be released, by id.
     pub reservations: HashMap<ReservationId, Reservation>,
-    /// How many seats users hold or own, by schedule.
-    pub seats_of_users: HashMap<(UserId, ScheduleId), u32>,
+    /// What users have already, by schedule.
+    pub shares: HashMap<(UserId, ScheduleId), Share>,
 }
 
 /// What becomes of a request to release.
@@ -147,17 +157,19 @@ impl Sale {
     /// Holds seats, all or none.
     ///
     /// # Errors
-    /// The rejection, in this order: the token, its user, the schedule, its window, the seats, the limit, who was first.
+    /// The rejection, in this order: the token, its user, the schedule, its window, the seats, what
+    /// they cost, the user's other hold, the limit, who was first.
     pub fn hold(
         &mut self,
         command: &HoldSeats,
         command_id: Uuid,
-        caller: &Token,
+        token: &Token,
         id: ReservationId,
         now: Time,
         hold_ttl: Duration,
     ) -> Result<Reservation, Rejection> {
-        caller.demand(Need::Active, now)?;
+        token.demand(Need::Active, now)?;
+        let caller = Caller::from(token);
         caller.demand_user(command.user_id)?;
         let schedule = command.schedule_id;
         let window = self.schedules.get(&schedule).ok_or(Code::ScheduleNotFound)?;
@@ -165,13 +177,20 @@ impl Sale {
         window.demand_open(now)?;
         let asked = command.seat_ids.as_slice();
         self.demand_seats_exist(schedule, asked)?;
+        let total_amount = asked.iter().map(|seat| self.seats[seat].price).sum();
+        if command.amount.is_some_and(|said| said.positive() != Some(total_amount)) {
+            return Err(Rejection::of(Code::AmountMismatch).with("totalAmount", total_amount));
+        }
         let owner = (command.user_id, schedule);
-        let had = self.seats_of_users.get(&owner).copied().unwrap_or(0);
-        let has = had.saturating_add(u32::try_from(asked.len()).unwrap_or(u32::MAX));
-        if has > window.seats_per_user {
+        let had = self.shares.get(&owner).copied().unwrap_or_default();
+        if command.only_hold && had.holds > 0 {
+            return Err(Code::HoldExists.into());
+        }
+        let seats = had.seats.saturating_add(u32::try_from(asked.len()).unwrap_or(u32::MAX));
+        if seats > window.seats_per_user {
             return Err(Rejection::of(Code::SeatLimitExceeded)
                 .with("limit", window.seats_per_user)
-                .with("seatsAlready", had));
+                .with("seatsAlready", had.seats));
         }
         let taken: Vec<i64> = asked
             .iter()
@@ -182,19 +201,17 @@ impl Sale {
             return Err(seat_taken(taken));
         }
         let expires_at = now.plus(hold_ttl);
-        let mut total_amount = 0;
         for seat in asked {
             let seat = self.seats.get_mut(seat).expect("every seat asked for exists");
             seat.status = SeatStatus::Held;
             seat.reservation = Some(id);
             seat.held_until = Some(expires_at);
-            total_amount += seat.price;
         }
-        self.seats_of_users.insert(owner, has);
+        self.shares.insert(owner, Share { seats, holds: had.holds + 1 });
         let reservation = Reservation {
             id,
             user: command.user_id,
-            token: caller.token,
+            token: token.token,
             command: command_id,
             seats: asked.to_vec(),
             total_amount,
@@ -218,10 +235,10 @@ impl Sale {
     ///
     /// # Errors
     /// `RESERVATION_NOT_FOUND`, `FORBIDDEN`, `WRONG_SCHEDULE`, `ALREADY_PAID`, or `RESERVATION_EXPIRED`.
-    pub fn release(&mut self, id: ReservationId, caller: &Token, now: Time) -> Result<Release, Rejection> {
-        caller.demand(Need::Live, now)?;
+    pub fn release(&mut self, id: ReservationId, token: &Token, now: Time) -> Result<Release, Rejection> {
+        token.demand(Need::Live, now)?;
         let reservation = self.reservations.get_mut(&id).ok_or(Code::ReservationNotFound)?;
-        reservation.demand_owner(caller)?;
+        reservation.demand_owner(token.into())?;
         match reservation.status_at(now) {
             ReservationStatus::Paid => return Err(Code::AlreadyPaid.into()),
             ReservationStatus::Expired => return Err(Code::ReservationExpired.into()),
@@ -238,8 +255,9 @@ impl Sale {
                 freed.push(seat.id);
             }
         }
-        let has = self.seats_of_users.entry((reservation.user, id.schedule())).or_default();
-        *has = has.saturating_sub(u32::try_from(reservation.seats.len()).unwrap_or(u32::MAX));
+        let share = self.shares.entry((reservation.user, id.schedule())).or_default();
+        share.seats = share.seats.saturating_sub(u32::try_from(reservation.seats.len()).unwrap_or(u32::MAX));
+        share.holds = share.holds.saturating_sub(1);
         Ok(Release::Freed(freed))
     }
 }

@@ -10,6 +10,7 @@ use onsale_common::ids::{PaymentId, ReservationId, SeatId, UserId};
 use onsale_common::time::Time;
 
 use super::account::{Account, Entry};
+use super::caller::Caller;
 use super::hold::{Reservation, Seat};
 use super::token::{Need, Token};
 
@@ -29,14 +30,16 @@ impl Till {
     ///
     /// # Errors
     /// The rejection, in this order: the token and its user, the reservation and its state, the amount, the balance. That
-    /// a reservation is paid already is said to its owner even when the payment used up the token.
-    pub fn pay(&mut self, command: &Pay, caller: &Token, id: PaymentId, now: Time) -> Result<Entry, Rejection> {
+    /// a reservation is paid already, or has run out, is said to its owner even when the token is over too: the payment
+    /// used it up, or it lived as long as the hold.
+    pub fn pay(&mut self, command: &Pay, token: &Token, id: PaymentId, now: Time) -> Result<Entry, Rejection> {
+        let caller = Caller::from(token);
         caller.demand_user(command.user_id)?;
         let reservation = self.reservations.get_mut(&command.reservation_id);
-        let already_paid =
-            reservation.as_ref().is_some_and(|r| r.user == caller.user && r.status == ReservationStatus::Paid);
-        if !already_paid {
-            caller.demand(Need::Active, now)?;
+        let is_over =
+            |r: &Reservation| matches!(r.status_at(now), ReservationStatus::Paid | ReservationStatus::Expired);
+        if !reservation.as_ref().is_some_and(|r| r.user == caller.user && is_over(r)) {
+            token.demand(Need::Active, now)?;
         }
         let reservation = reservation.ok_or(Code::ReservationNotFound)?;
         reservation.demand_owner(caller)?;

@@ -64,26 +64,6 @@ impl Token {
             (TokenStatus::Expired | TokenStatus::Used, _) => Err(Code::TokenExpired.into()),
         }
     }
-
-    /// Whether it is the token of a user.
-    ///
-    /// # Errors
-    /// `FORBIDDEN` when it is another's.
-    pub fn demand_user(&self, user: UserId) -> Result<(), Rejection> {
-        if self.user == user { Ok(()) } else { Err(Code::Forbidden.into()) }
-    }
-
-    /// Whether it opens a schedule.
-    ///
-    /// # Errors
-    /// `WRONG_SCHEDULE` when it is another's.
-    pub fn demand_schedule(&self, schedule: ScheduleId) -> Result<(), Rejection> {
-        if self.schedule == schedule || self.schedule == ScheduleId::SERVICE_WIDE {
-            Ok(())
-        } else {
-            Err(Code::WrongSchedule.into())
-        }
-    }
 }
 
 /// How long it takes a waiting token to be admitted at a rate, in whole minutes, rounded up.

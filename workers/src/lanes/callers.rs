@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use onsale_common::contract::{Code, Envelope, Rejection};
-use onsale_common::ids::QueueToken;
+use onsale_common::ids::{QueueToken, UserId};
 use onsale_common::time::Time;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::domain::caller::Caller;
 use crate::domain::token::{Need, Token};
 use crate::failure::Failure;
 use crate::store;
@@ -44,14 +45,27 @@ impl Callers {
     /// The token that a command came with, in whatever state.
     pub(super) fn of(&self, command: &Envelope) -> Result<&Token, Rejection> {
         let token = command.token.ok_or(Code::TokenMissing)?;
-        self.0.get(&token).ok_or_else(|| Code::TokenInvalid.into())
+        let token = self.0.get(&token).ok_or(Code::TokenInvalid)?;
+        command.caller.map_or(Ok(()), |vouched| Caller::from(token).demand_user(vouched))?;
+        Ok(token)
     }
 
-    /// The token that a command came with, if it is live.
-    pub(super) fn live(&self, command: &Envelope, now: Time) -> Result<&Token, Rejection> {
+    /// Who asks: the user of a live token or, without a token, the one whom the sender vouches for.
+    pub(super) fn live(&self, command: &Envelope, now: Time) -> Result<Caller, Rejection> {
+        if let (None, Some(user)) = (command.token, command.caller) {
+            return Ok(Caller::vouched_for(user));
+        }
         let token = self.of(command)?;
         token.demand(Need::Live, now)?;
-        Ok(token)
+        Ok(token.into())
+    }
+
+    /// The user who asks, whatever the state of the token; nobody without a proof.
+    pub(super) fn user(&self, command: &Envelope) -> Option<UserId> {
+        match command.token {
+            Some(_) => self.of(command).ok().map(|token| token.user),
+            None => command.caller,
+        }
     }
 
     /// The loaded tokens.

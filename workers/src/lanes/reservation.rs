@@ -84,7 +84,9 @@ impl ReservationLane {
         for (n, command) in commands.iter().enumerate() {
             if let (Command::HoldSeats(hold), Some(token)) = (&command.command, command.token) {
                 indices.push(n);
-                asking.push(Asking { command: command.id, token, keyed: command.idempotency_key.is_some(), hold });
+                // What may be answered with more than who was first is Postgres' to say.
+                let contested = command.idempotency_key.is_some() || hold.only_hold;
+                asking.push(Asking { command: command.id, token, contested, hold });
             }
         }
         for (n, verdict) in indices.into_iter().zip(self.redis.lock_seats(&asking, Time::now()).await) {
@@ -161,8 +163,7 @@ impl ReservationLane {
             let limit = self.limits.seats_per_user;
             sale.schedules =
                 store::reservations::sale_windows(batch.db(), &sorted(schedules), limit).await?.into_iter().collect();
-            sale.seats_of_users =
-                store::reservations::seats_of_users(batch.db(), &sorted(pairs), now).await?.into_iter().collect();
+            sale.shares = store::reservations::shares(batch.db(), &sorted(pairs), now).await?.into_iter().collect();
         }
         sale.seats = views::by_id(store::seats::lock(batch.db(), &sorted(seats)).await?);
         Ok(sale)

@@ -19,7 +19,7 @@ const LOST_FOR: Duration = Duration::from_secs(86_400);
 const SOLD_FOR: Duration = Duration::from_secs(86_400);
 const SOLD: &str = "sold";
 
-/// For each hold: 0, let Postgres decide (its token is not known to be active, or it may be a retry by key); 1, it has
+/// For each hold: 0, let Postgres decide (its token is not known to be active, or there may be more to say than that it lost); 1, it has
 /// the locks of all its seats; or the seats that others have, and it is lost.
 static LOCK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -27,7 +27,7 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
         local prefix, now, until_commit, lost_for = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
         local verdicts, i = {}, 5
         while i <= #ARGV do
-            local id, token, room, keyed, count = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] == '1', tonumber(ARGV[i + 4])
+            local id, token, room, contested, count = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] == '1', tonumber(ARGV[i + 4])
             i = i + 5
             local lost = redis.call('GET', prefix .. ':lost:' .. id)
             if lost then
@@ -47,7 +47,7 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
                             redis.call('SET', prefix .. ':seat:' .. ARGV[s], id, 'PX', until_commit)
                         end
                         verdicts[#verdicts + 1] = 1
-                    elseif keyed then
+                    elseif contested then
                         verdicts[#verdicts + 1] = 0
                     else
                         local seats = table.concat(taken, ',')
@@ -90,8 +90,9 @@ pub struct Asking<'a> {
     pub command: Uuid,
     /// Whose active token opens the door.
     pub token: QueueToken,
-    /// Whether it carries an idempotency key, and so may repeat an older command.
-    pub keyed: bool,
+    /// Whether Postgres is to say why it lost: a hold with an idempotency key may repeat an older command, one that
+    /// would be its user's only hold may meet the user's own.
+    pub contested: bool,
     /// The seats.
     pub hold: &'a HoldSeats,
 }
@@ -109,7 +110,7 @@ impl Redis {
             call.arg(asking.command.as_bytes())
                 .arg(asking.token.uuid().as_bytes())
                 .arg(asking.token.schedule().get())
-                .arg(u8::from(asking.keyed))
+                .arg(u8::from(asking.contested))
                 .arg(seats.len());
             for seat in seats {
                 call.arg(seat.get());

@@ -6,7 +6,7 @@ use onsale_common::time::Time;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::domain::hold::{Reservation, SaleWindow};
+use crate::domain::hold::{Reservation, SaleWindow, Share};
 use crate::failure::Failure;
 use crate::store::pages::PageAsked;
 
@@ -92,12 +92,21 @@ pub async fn read(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<Reservation>
     Ok(rows.into_iter().map(Reservation::from).collect())
 }
 
+/// A page of a user's reservations to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReservationsAsked {
+    /// Which of all of them.
+    pub page: PageAsked,
+    /// Only those of this seat.
+    pub seat: Option<SeatId>,
+}
+
 /// Reads some pages of users' reservations, newest first; returns them in the order asked. A page goes on after the
 /// reservation that ended the one before it: ids of different schedules do not follow time, so that its own time counts.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn pages(db: &mut PgConnection, asked: &[PageAsked]) -> Result<Vec<Vec<Reservation>>, Failure> {
+pub async fn pages(db: &mut PgConnection, asked: &[ReservationsAsked]) -> Result<Vec<Vec<Reservation>>, Failure> {
     #[derive(FromRow)]
     struct PagedRow {
         page: i64,
@@ -110,11 +119,13 @@ pub async fn pages(db: &mut PgConnection, asked: &[PageAsked]) -> Result<Vec<Vec
     }
     let rows: Vec<PagedRow> = sqlx::query_as(
         "SELECT asked.page, r.*
-         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS asked(user_id, after, most, page)
+         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+              WITH ORDINALITY AS asked(user_id, after, most, seat, page)
          CROSS JOIN LATERAL (
              SELECT id, user_id, token, command_id, seat_ids, total_amount, status, reserved_at, expires_at
              FROM reservations
              WHERE user_id = asked.user_id
+               AND (asked.seat IS NULL OR asked.seat = ANY(seat_ids))
                AND (asked.after IS NULL OR (reserved_at, id) < (
                    SELECT last.reserved_at, last.id FROM reservations last
                    WHERE last.id = asked.after AND last.user_id = asked.user_id))
@@ -122,9 +133,10 @@ pub async fn pages(db: &mut PgConnection, asked: &[PageAsked]) -> Result<Vec<Vec
          ) AS r
          ORDER BY asked.page, r.reserved_at DESC, r.id DESC",
     )
-    .bind(asked.iter().map(|page| page.user.get()).collect::<Vec<_>>())
-    .bind(asked.iter().map(|page| page.after).collect::<Vec<_>>())
-    .bind(asked.iter().map(|page| i64::from(page.limit)).collect::<Vec<_>>())
+    .bind(asked.iter().map(|asked| asked.page.user.get()).collect::<Vec<_>>())
+    .bind(asked.iter().map(|asked| asked.page.after).collect::<Vec<_>>())
+    .bind(asked.iter().map(|asked| i64::from(asked.page.limit)).collect::<Vec<_>>())
+    .bind(asked.iter().map(|asked| asked.seat.map(SeatId::get)).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     for PagedRow { page, row } in rows {
@@ -167,17 +179,17 @@ pub async fn sale_windows(
     Ok(rows.into_iter().map(|row| (ScheduleId::new(row.id), window(row))).collect())
 }
 
-/// How many seats some users hold or own in some schedules, and numbers for new reservations.
+/// What some users have of some schedules.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn seats_of_users(
+pub async fn shares(
     db: &mut PgConnection,
     pairs: &[(UserId, ScheduleId)],
     now: Time,
-) -> Result<Vec<((UserId, ScheduleId), u32)>, Failure> {
-    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT r.user_id, r.schedule_id, sum(cardinality(r.seat_ids))
+) -> Result<Vec<((UserId, ScheduleId), Share)>, Failure> {
+    let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT r.user_id, r.schedule_id, sum(cardinality(r.seat_ids)), count(*) FILTER (WHERE r.status = 0)
          FROM unnest($1::bigint[], $2::bigint[]) AS wanted(user_id, schedule_id)
          JOIN reservations r USING (user_id, schedule_id)
          WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > $3)
@@ -188,12 +200,11 @@ pub async fn seats_of_users(
     .bind(now.0)
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(user, schedule, seats)| {
-            ((UserId::new(user), ScheduleId::new(schedule)), u32::try_from(seats).unwrap_or(u32::MAX))
-        })
-        .collect())
+    let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+    let share = |(user, schedule, seats, holds): (i64, i64, i64, i64)| {
+        ((UserId::new(user), ScheduleId::new(schedule)), Share { seats: count(seats), holds: count(holds) })
+    };
+    Ok(rows.into_iter().map(share).collect())
 }
 
 /// Draws numbers for new reservations.

@@ -1,8 +1,9 @@
 //! Users and their credentials. Names and addresses are told apart by Postgres' `lower`, as their unique indexes do.
 
+use onsale_common::contract::account::UserView;
 use onsale_common::ids::UserId;
 use onsale_common::time::Time;
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -118,4 +119,73 @@ pub async fn existing(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<i64>, Fa
         return Ok(Vec::new());
     }
     Ok(sqlx::query_scalar("SELECT id FROM users WHERE id = ANY($1)").bind(ids).fetch_all(db).await?)
+}
+
+/// A user to find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserAsked {
+    /// By number.
+    Id(UserId),
+    /// By UUID.
+    Uuid(Uuid),
+    /// By name.
+    Username(String),
+    /// By address.
+    Email(String),
+}
+
+/// Finds some users, in the order asked.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn find(db: &mut PgConnection, asked: &[UserAsked]) -> Result<Vec<Option<UserView>>, Failure> {
+    #[derive(FromRow)]
+    struct Row {
+        n: i64,
+        id: i64,
+        uuid: Uuid,
+        username: String,
+        email: String,
+        created_at: chrono::DateTime<chrono::Utc>,
+    }
+    let mut users = vec![None; asked.len()];
+    if asked.is_empty() {
+        return Ok(users);
+    }
+    // Each by its own index; what is not given is null, and equals nothing.
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT asked.n, u.id, u.uuid, u.username, u.email, u.created_at
+         FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[])
+              WITH ORDINALITY AS asked(id, uuid, username, email, n)
+         CROSS JOIN LATERAL (
+             SELECT * FROM users WHERE id = asked.id
+             UNION ALL SELECT * FROM users WHERE uuid = asked.uuid
+             UNION ALL SELECT * FROM users WHERE lower(username) = lower(asked.username)
+             UNION ALL SELECT * FROM users WHERE lower(email) = lower(asked.email)
+         ) AS u",
+    )
+    .bind(asked.iter().map(|by| if let UserAsked::Id(id) = by { Some(id.get()) } else { None }).collect::<Vec<_>>())
+    .bind(asked.iter().map(|by| if let UserAsked::Uuid(uuid) = by { Some(*uuid) } else { None }).collect::<Vec<_>>())
+    .bind(
+        asked
+            .iter()
+            .map(|by| if let UserAsked::Username(name) = by { Some(&**name) } else { None })
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        asked.iter().map(|by| if let UserAsked::Email(email) = by { Some(&**email) } else { None }).collect::<Vec<_>>(),
+    )
+    .fetch_all(db)
+    .await?;
+    for row in rows {
+        // WITH ORDINALITY counts from 1.
+        users[row.n as usize - 1] = Some(UserView {
+            user_id: UserId::new(row.id),
+            uuid: row.uuid,
+            username: row.username,
+            email: row.email,
+            created_at: Time(row.created_at),
+        });
+    }
+    Ok(users)
 }

@@ -28,7 +28,7 @@ pub(super) async fn change(lane: &AccountLane, commands: Vec<Arc<Envelope>>) -> 
     let callers = Callers::read(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
     let proven = |command: &Envelope| {
         let asked = user_asked(&command.command);
-        callers.of(command).ok().map(|token| token.user).filter(|user| Some(*user) == asked)
+        callers.user(command).filter(|user| Some(*user) == asked)
     };
     batch.replay_keys(proven).await?;
     let (now, open) = (batch.now(), batch.open());

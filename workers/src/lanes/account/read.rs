@@ -1,10 +1,10 @@
-//! Reading balances, ledgers and reservations: one query per kind of row, whatever the batch asks.
+//! Reading users, balances, ledgers and reservations: one query per kind of row, whatever the batch asks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use onsale_common::contract::account::{
-    BalanceView, LedgerEntryView, LedgerPage, PAGE_LIMIT_DEFAULT, ReservationPage, cursor_after,
+    BalanceView, FindUser, LedgerEntryView, LedgerPage, PAGE_LIMIT_DEFAULT, ReservationPage, UserView, cursor_after,
 };
 use onsale_common::contract::{Code, Command, Envelope, Outcome, Rejection};
 use onsale_common::ids::{SeatId, UserId};
@@ -20,6 +20,8 @@ use crate::lanes::reservation::sorted;
 use crate::lanes::views;
 use crate::store;
 use crate::store::pages::PageAsked;
+use crate::store::reservations::ReservationsAsked;
+use crate::store::users::UserAsked;
 
 /// Settles reads.
 pub(super) async fn settle(lane: &AccountLane, commands: &[Arc<Envelope>]) -> Result<Vec<Outcome>, Failure> {
@@ -32,7 +34,10 @@ pub(super) async fn settle(lane: &AccountLane, commands: &[Arc<Envelope>]) -> Re
     let places: Vec<Result<Place, Rejection>> = commands
         .iter()
         .zip(standings)
-        .map(|(command, standing)| standing.and_then(|user| asked.note(&command.command, user)))
+        .map(|(command, standing)| match &command.command {
+            Command::FindUser(find) => asked.note_user(find, command, &callers),
+            other => standing.and_then(|user| asked.note(other, user)),
+        })
         .collect();
     let found = Found::load(&mut db, &asked).await?;
     Ok(places.into_iter().map(|place| place.and_then(|place| found.answer(&asked, place, now)).into()).collect())
@@ -43,7 +48,8 @@ pub(super) async fn settle(lane: &AccountLane, commands: &[Arc<Envelope>]) -> Re
 struct Asked {
     balances: Vec<UserId>,
     ledgers: Vec<PageAsked>,
-    reservations: Vec<PageAsked>,
+    reservations: Vec<ReservationsAsked>,
+    users: Vec<UserAsked>,
 }
 
 /// Where a command's answer will be found.
@@ -52,6 +58,7 @@ enum Place {
     Balance(usize),
     Ledger(usize),
     Reservations(usize),
+    User(usize),
 }
 
 impl Asked {
@@ -72,11 +79,26 @@ impl Asked {
                 Ok(Place::Ledger(self.ledgers.len() - 1))
             }
             Command::ListReservations(list) => {
-                self.reservations.push(page(list.limit, &list.cursor));
+                self.reservations.push(ReservationsAsked { page: page(list.limit, &list.cursor), seat: list.seat_id });
                 Ok(Place::Reservations(self.reservations.len() - 1))
             }
             _ => Err(Code::Internal.into()),
         }
+    }
+
+    /// Anybody may find a user by name; without a name it is the caller, whatever the state of the token.
+    fn note_user(&mut self, find: &FindUser, command: &Envelope, callers: &Callers) -> Result<Place, Rejection> {
+        self.users.push(match find {
+            FindUser { user_id: Some(id), .. } => UserAsked::Id(*id),
+            FindUser { uuid: Some(uuid), .. } => UserAsked::Uuid(*uuid),
+            FindUser { username: Some(name), .. } => UserAsked::Username(name.clone()),
+            FindUser { email: Some(email), .. } => UserAsked::Email(email.clone()),
+            _ => UserAsked::Id(match (command.token, command.caller) {
+                (None, Some(vouched)) => vouched,
+                _ => callers.of(command)?.user,
+            }),
+        });
+        Ok(Place::User(self.users.len() - 1))
     }
 }
 
@@ -86,6 +108,7 @@ struct Found {
     ledgers: Vec<Vec<LedgerEntryView>>,
     reservations: Vec<Vec<Reservation>>,
     seats: HashMap<SeatId, Seat>,
+    users: Vec<Option<UserView>>,
 }
 
 impl Found {
@@ -97,7 +120,8 @@ impl Found {
         let seats = reservations.iter().flatten().flat_map(|found| &found.seats).map(|seat| seat.get()).collect();
         let seats = views::by_id(store::seats::read(db, &sorted(seats)).await?);
         let accounts = accounts.into_iter().map(|account| (account.user, account)).collect();
-        Ok(Self { accounts, ledgers, reservations, seats })
+        let users = store::users::find(db, &asked.users).await?;
+        Ok(Self { accounts, ledgers, reservations, seats, users })
     }
 
     fn answer(&self, asked: &Asked, place: Place, now: Time) -> Result<Outcome, Rejection> {
@@ -112,11 +136,12 @@ impl Found {
                 Ok(Outcome::done(&LedgerPage { entries: entries.to_vec(), next_cursor }))
             }
             Place::Reservations(n) => {
-                let (found, next) = page(&self.reservations[n], asked.reservations[n]);
+                let (found, next) = page(&self.reservations[n], asked.reservations[n].page);
                 let reservations = found.iter().map(|found| views::reservation(found, &self.seats, now)).collect();
                 let next_cursor = next.map(|last| last.id.to_string());
                 Ok(Outcome::done(&ReservationPage { reservations, next_cursor }))
             }
+            Place::User(n) => Ok(Outcome::done(self.users[n].as_ref().ok_or(Code::UserNotFound)?)),
         }
     }
 }
