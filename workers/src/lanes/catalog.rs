@@ -3,6 +3,7 @@
 mod organise;
 mod read;
 mod seat_map;
+mod seats;
 mod views;
 
 use std::sync::Arc;

@@ -3,3 +3,4 @@
 pub mod concerts;
 pub mod schedules;
 pub mod seat_maps;
+pub mod seats;

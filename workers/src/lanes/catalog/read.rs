@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use onsale_common::contract::account::{PAGE_LIMIT_DEFAULT, cursor_after};
-use onsale_common::contract::catalog::{ConcertPage, ConcertView, SeatFilter};
+use onsale_common::contract::catalog::{ConcertPage, ConcertView, PlannedSchedule, SeatFilter};
 use onsale_common::contract::{Code, Command, Envelope, Outcome, Rejection};
-use onsale_common::ids::{ConcertId, ScheduleId};
+use onsale_common::ids::{ConcertId, ScheduleId, SeatId, UserId};
 use onsale_common::time::Time;
 use sqlx::PgConnection;
 
+use super::seats::Seats;
 use super::{CatalogLane, seat_map, views};
 use crate::domain::schedule::Schedule;
 use crate::failure::Failure;
@@ -27,10 +28,11 @@ const ANSWERS_BYTES_MAX: usize = 64 << 20;
 /// Something to be answered; what is equal is answered with the same text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Question {
-    Concerts(ConcertsAsked),
-    Concert(ConcertId),
+    Concerts { page: ConcertsAsked, with_schedules: bool },
+    Concert { id: ConcertId, with_schedules: bool },
     Schedules { concert: ConcertId, from: Option<NaiveDate>, to: Option<NaiveDate> },
     Seats { schedule: ScheduleId, filter: SeatFilter },
+    SomeSeats { caller: UserId, seats: Vec<SeatId> },
 }
 
 /// Settles reads.
@@ -38,14 +40,14 @@ pub(super) async fn settle(lane: &CatalogLane, commands: &[Arc<Envelope>]) -> Re
     let mut db = lane.pool.acquire().await?;
     let now = Time::now();
     let callers = Callers::read(&mut db, commands.iter().map(|command| &**command)).await?;
-    let shelf = Shelf::load(&mut db, commands).await?;
+    let shelf = Shelf::load(&mut db, commands, now).await?;
     let questions: Vec<Result<Question, Rejection>> =
         commands.iter().map(|command| shelf.question(command, &callers, now)).collect();
     let distinct: HashSet<Question> = questions.iter().flatten().cloned().collect();
     let answers = shelf.answers(&mut db, distinct, now).await?;
     let mut bytes_left = ANSWERS_BYTES_MAX;
     let mut answer = |question: Question| {
-        let json = answers.get(&question).ok_or(Code::Internal)?;
+        let json = answers.get(&question).ok_or(Code::Overloaded)?;
         bytes_left = bytes_left.checked_sub(json.len()).ok_or(Code::Overloaded)?;
         Ok(Outcome { ok: true, json: json.clone() })
     };
@@ -58,16 +60,26 @@ struct Shelf {
     concerts: HashMap<ConcertId, ConcertView>,
     /// By date.
     schedules: Vec<Schedule>,
+    seats: Seats,
 }
 
 impl Shelf {
-    async fn load(db: &mut PgConnection, commands: &[Arc<Envelope>]) -> Result<Self, Failure> {
-        let (mut pages, mut of_concerts, mut schedule_ids) = (HashSet::new(), Vec::new(), Vec::new());
-        let mut concert_ids = Vec::new();
+    async fn load(db: &mut PgConnection, commands: &[Arc<Envelope>], now: Time) -> Result<Self, Failure> {
+        let (mut pages, mut planned) = (HashSet::new(), HashSet::new());
+        let (mut of_concerts, mut schedule_ids) = (Vec::new(), Vec::new());
+        let (mut concert_ids, mut seat_ids) = (Vec::new(), Vec::new());
         for command in commands {
             match &command.command {
-                Command::ListConcerts(list) => drop(pages.insert(page(list.limit, list.cursor.as_deref()))),
+                Command::ListConcerts(list) => {
+                    let page = page(list.limit, list.cursor.as_deref());
+                    pages.insert(page);
+                    if list.with_schedules {
+                        planned.insert(page);
+                    }
+                }
+                Command::GetConcert(get) if get.with_schedules => of_concerts.push(get.concert_id.get()),
                 Command::GetConcert(get) => concert_ids.push(get.concert_id.get()),
+                Command::GetSeats(get) => seat_ids.extend(get.seat_ids.as_slice().iter().map(|seat| seat.get())),
                 Command::ListSchedules(list) => of_concerts.push(list.concert_id.get()),
                 Command::ListSeats(list) => {
                     concert_ids.extend(list.concert_id.map(ConcertId::get));
@@ -78,15 +90,22 @@ impl Shelf {
         }
         let pages: Vec<ConcertsAsked> = pages.into_iter().collect();
         let found = concerts::pages(db, &pages).await?;
-        concert_ids.extend(&of_concerts);
-        concert_ids.extend(found.iter().flatten());
+        for (page, concerts) in pages.iter().zip(&found) {
+            let ids = if planned.contains(page) { &mut of_concerts } else { &mut concert_ids };
+            ids.extend(concerts);
+        }
+        let seats = Seats::load(db, &sorted(seat_ids), now).await?;
+        schedule_ids.extend(seats.schedules());
+        let schedules = schedules::read(db, &sorted(schedule_ids), &sorted(of_concerts.clone())).await?;
+        concert_ids.extend(of_concerts);
+        concert_ids.extend(schedules.iter().map(|schedule| schedule.concert.get()));
         let concerts = concerts::read(db, &sorted(concert_ids)).await?;
-        let schedules = schedules::read(db, &sorted(schedule_ids), &sorted(of_concerts)).await?;
         let ids = |found: Vec<i64>| found.into_iter().map(ConcertId::new).collect();
         Ok(Self {
             pages: pages.into_iter().zip(found.into_iter().map(ids)).collect(),
             concerts: concerts.into_iter().map(|concert| (concert.concert_id, concert)).collect(),
             schedules,
+            seats,
         })
     }
 
@@ -94,10 +113,13 @@ impl Shelf {
     fn question(&self, command: &Envelope, callers: &Callers, now: Time) -> Result<Question, Rejection> {
         let demand_concert = |id| self.concerts.get(&id).map(drop).ok_or(Code::ConcertNotFound);
         match &command.command {
-            Command::ListConcerts(list) => Ok(Question::Concerts(page(list.limit, list.cursor.as_deref()))),
+            Command::ListConcerts(list) => {
+                let page = page(list.limit, list.cursor.as_deref());
+                Ok(Question::Concerts { page, with_schedules: list.with_schedules })
+            }
             Command::GetConcert(get) => {
                 demand_concert(get.concert_id)?;
-                Ok(Question::Concert(get.concert_id))
+                Ok(Question::Concert { id: get.concert_id, with_schedules: get.with_schedules })
             }
             Command::ListSchedules(list) => {
                 callers.live(command, now)?;
@@ -112,6 +134,13 @@ impl Shelf {
                 let schedule = schedule.ok_or(Code::ScheduleNotFound)?.id;
                 caller.demand_schedule(schedule)?;
                 Ok(Question::Seats { schedule, filter: list.status })
+            }
+            Command::GetSeats(get) => {
+                let caller = callers.live(command, now)?;
+                let seats = get.seat_ids.as_slice();
+                self.seats.demand_exist(seats)?;
+                seats.iter().try_for_each(|seat| caller.demand_schedule(seat.schedule()))?;
+                Ok(Question::SomeSeats { caller: caller.user, seats: seats.to_vec() })
             }
             _ => Err(Code::Internal.into()),
         }
@@ -135,19 +164,25 @@ impl Shelf {
         questions: HashSet<Question>,
         now: Time,
     ) -> Result<HashMap<Question, String>, Failure> {
-        let mut counted = Vec::new();
-        for question in &questions {
-            if let Question::Schedules { concert, from, to } = question {
-                counted.extend(self.between(*concert, *from, *to).iter().map(|schedule| schedule.id.get()));
-            }
-        }
+        let counted = questions.iter().flat_map(|question| self.counted(question)).map(ScheduleId::get).collect();
         let available: HashMap<ScheduleId, u64> =
             seat_maps::available(db, &sorted(counted), now).await?.into_iter().collect();
-        let mut answers = HashMap::with_capacity(questions.len());
+        let planned = |schedule: &Schedule| views::planned(schedule, available[&schedule.id], now);
+        let (mut answers, mut bytes) = (HashMap::with_capacity(questions.len()), 0);
         for question in questions {
+            if bytes > ANSWERS_BYTES_MAX {
+                break;
+            }
             let json = match &question {
-                Question::Concerts(asked) => json(&self.concert_page(*asked)),
-                Question::Concert(id) => json(&self.concerts[id]),
+                Question::Concerts { page, with_schedules } => {
+                    let mut page = self.concert_page(*page);
+                    for concert in page.concerts.iter_mut().filter(|_| *with_schedules) {
+                        *concert = self.with_schedules(concert.concert_id, planned);
+                    }
+                    json(&page)
+                }
+                Question::Concert { id, with_schedules: true } => json(&self.with_schedules(*id, planned)),
+                Question::Concert { id, .. } => json(&self.concerts[id]),
                 Question::Schedules { concert, from, to } => {
                     let view = |schedule: &Schedule| views::schedule(schedule, available[&schedule.id], now);
                     json(&self.between(*concert, *from, *to).into_iter().map(view).collect::<Vec<_>>())
@@ -157,10 +192,36 @@ impl Shelf {
                     let schedule = self.schedule(*schedule).expect("the question was about a schedule that exists");
                     seat_map::write(db, schedule, *filter, now).await?
                 }
+                Question::SomeSeats { caller, seats } => json(&self.seats.in_context(seats, *caller, |id| {
+                    let schedule = self.schedule(id).expect("a seat's schedule exists");
+                    (planned(schedule), self.concerts[&schedule.concert].clone())
+                })),
             };
+            bytes += json.len();
             answers.insert(question, json);
         }
         Ok(answers)
+    }
+
+    /// The schedules whose free seats an answer tells.
+    fn counted(&self, question: &Question) -> Vec<ScheduleId> {
+        let of_concert = |id: ConcertId| self.between(id, None, None).into_iter().map(|schedule| schedule.id);
+        match question {
+            Question::Schedules { concert, from, to } => {
+                self.between(*concert, *from, *to).into_iter().map(|schedule| schedule.id).collect()
+            }
+            Question::Concerts { page, with_schedules: true } => {
+                self.pages[page].iter().copied().flat_map(of_concert).collect()
+            }
+            Question::Concert { id, with_schedules: true } => of_concert(*id).collect(),
+            Question::SomeSeats { seats, .. } => seats.iter().map(|seat| seat.schedule()).collect(),
+            Question::Concerts { .. } | Question::Concert { .. } | Question::Seats { .. } => Vec::new(),
+        }
+    }
+
+    fn with_schedules(&self, id: ConcertId, planned: impl Fn(&Schedule) -> PlannedSchedule) -> ConcertView {
+        let schedules = self.between(id, None, None).into_iter().map(planned).collect();
+        ConcertView { schedules: Some(schedules), ..self.concerts[&id].clone() }
     }
 
     fn concert_page(&self, asked: ConcertsAsked) -> ConcertPage {

@@ -1,6 +1,6 @@
 //! Schedules as fans and organisers see them.
 
-use onsale_common::contract::catalog::{ManagedScheduleView, ScheduleInfo, ScheduleView};
+use onsale_common::contract::catalog::{ManagedScheduleView, PlannedSchedule, ScheduleInfo, ScheduleView};
 use onsale_common::time::Time;
 
 use crate::config::Limits;
@@ -18,6 +18,20 @@ pub(super) fn schedule(schedule: &Schedule, available_seats: u64, now: Time) -> 
         performance_time: schedule.performance_time,
         booking_open_at: schedule.booking_open_at,
         booking_close_at: schedule.booking_close_at,
+        available_seats,
+        status: schedule.status_at(now, available_seats),
+    }
+}
+
+/// As it stands within its concert.
+pub(super) fn planned(schedule: &Schedule, available_seats: u64, now: Time) -> PlannedSchedule {
+    PlannedSchedule {
+        schedule_id: schedule.id,
+        performance_date: schedule.performance_date,
+        performance_time: schedule.performance_time,
+        booking_open_at: schedule.booking_open_at,
+        booking_close_at: schedule.booking_close_at,
+        seat_count: u64::from(schedule.seat_count),
         available_seats,
         status: schedule.status_at(now, available_seats),
     }
