@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use onsale_common::amqp::topology::Topology;
 use onsale_common::config::Env;
+use onsale_common::ids::ScheduleId;
 use onsale_common::money::Money;
 
 /// Limits and lifetimes of the sale, the same in every worker of one system.
@@ -15,8 +16,10 @@ pub struct Limits {
     pub active_ttl: Duration,
     /// How long a place in a waiting room is kept.
     pub waiting_ttl: Duration,
-    /// Active users of a room that has no capacity of its own.
+    /// Active users of a schedule's room that has no capacity of its own.
     pub capacity: u32,
+    /// Active users of the service-wide room, where it has no capacity of its own.
+    pub service_capacity: u32,
     /// Seats per user of a schedule that has no limit of its own.
     pub seats_per_user: u32,
     /// The largest single charge.
@@ -26,15 +29,22 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Active users of a room that has no capacity of its own.
+    pub fn capacity_of(&self, room: ScheduleId) -> u32 {
+        if room == ScheduleId::SERVICE_WIDE { self.service_capacity } else { self.capacity }
+    }
+
     /// Reads `ONSALE_HOLD_TTL_S`, `ONSALE_ACTIVE_TTL_S`, `ONSALE_WAITING_TTL_S`, `ONSALE_CAPACITY`,
-    /// `ONSALE_SEATS_PER_USER`, `ONSALE_CHARGE_MAX` and `ONSALE_BALANCE_MAX`.
+    /// `ONSALE_SERVICE_CAPACITY`, `ONSALE_SEATS_PER_USER`, `ONSALE_CHARGE_MAX` and `ONSALE_BALANCE_MAX`.
     pub fn from_env(env: &mut Env) -> Self {
         const DAY_S: u64 = 86_400;
+        let capacity = env.number("ONSALE_CAPACITY", 1000, 0..=1_000_000);
         Self {
             hold_ttl: env.seconds("ONSALE_HOLD_TTL_S", 300, 1..=DAY_S),
             active_ttl: env.seconds("ONSALE_ACTIVE_TTL_S", 300, 1..=DAY_S),
             waiting_ttl: env.seconds("ONSALE_WAITING_TTL_S", 43_200, 1..=30 * DAY_S),
-            capacity: env.number("ONSALE_CAPACITY", 1000, 0..=1_000_000),
+            capacity,
+            service_capacity: env.number("ONSALE_SERVICE_CAPACITY", capacity, 0..=1_000_000),
             seats_per_user: env.number("ONSALE_SEATS_PER_USER", 4, 1..=1000),
             charge_max: env.number("ONSALE_CHARGE_MAX", 10_000_000, 1..=1_000_000_000_000),
             balance_max: env.number("ONSALE_BALANCE_MAX", 1_000_000_000_000, 1..=(1 << 53) - 1),

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::failure::Failure;
 use crate::role::Servers;
 use crate::store;
+use crate::store::purge::Keeping;
 
 /// What the jobs need.
 pub struct CronConfig {
@@ -25,8 +26,8 @@ pub struct CronConfig {
     pub amqp_url: String,
     /// The queues.
     pub topology: onsale_common::amqp::topology::Topology,
-    /// How long outcomes, keys, published events and tokens that are over are kept.
-    pub keep: Duration,
+    /// How long what is over is kept.
+    pub keeping: Keeping,
     /// When each job runs, as cron expressions with seconds.
     pub times: Times,
 }
@@ -42,13 +43,17 @@ pub struct Times {
 }
 
 impl CronConfig {
-    /// Reads `ONSALE_AMQP_URL`, `ONSALE_KEEP_S` and `ONSALE_CRON_{ADMIT,EXPIRE,RELAY,RECONCILE,PURGE}`.
+    /// Reads `ONSALE_AMQP_URL`, `ONSALE_KEEP_S`, `ONSALE_ATTEMPTS_KEEP_D` and `ONSALE_CRON_{ADMIT,EXPIRE,RELAY,RECONCILE,PURGE}`.
     pub fn from_env(env: &mut Env) -> Self {
+        const DAY_S: u64 = 86_400;
         let every_second = || "* * * * * *".to_owned();
         Self {
             amqp_url: env.required_secret("ONSALE_AMQP_URL", "the broker, as in amqp://user:password@host:5672/%2f"),
             topology: onsale_common::amqp::topology::Topology::from_env(env),
-            keep: env.seconds("ONSALE_KEEP_S", 86_400, 86_400..=365 * 86_400),
+            keeping: Keeping {
+                effects: env.seconds("ONSALE_KEEP_S", DAY_S, DAY_S..=365 * DAY_S),
+                attempts: Duration::from_secs(DAY_S * env.number("ONSALE_ATTEMPTS_KEEP_D", 30, 1..=3650)),
+            },
             times: Times {
                 admit: env.parsed("ONSALE_CRON_ADMIT", every_second()),
                 expire: env.parsed("ONSALE_CRON_EXPIRE", every_second()),
@@ -92,7 +97,7 @@ pub async fn run(
     let times = &config.times;
     let admitting = crew.clone();
     let expiring = crew.clone();
-    let purging = (crew.clone(), config.keep);
+    let purging = (crew.clone(), config.keeping);
     let jobs = [
         schedule::Job::new("admit", &times.admit, move || admit::run(admitting.clone())),
         schedule::Job::new("expire", &times.expire, move || expire::run(expiring.clone())),
@@ -117,11 +122,11 @@ pub async fn run(
 }
 
 /// Deletes what is over age.
-async fn purge((crew, keep): (Crew, Duration)) -> Result<u64, Failure> {
+async fn purge((crew, keeping): (Crew, Keeping)) -> Result<u64, Failure> {
     let mut gone = 0;
     if crew.claim("purge").await? {
         loop {
-            let chunk = store::purge::chunk(&mut *crew.servers.pool.acquire().await?, keep).await?;
+            let chunk = store::purge::chunk(&mut *crew.servers.pool.acquire().await?, &keeping).await?;
             gone += chunk;
             if chunk == 0 || !crew.claim("purge").await? {
                 break;

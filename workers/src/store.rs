@@ -1,6 +1,7 @@
 //! All SQL. Statements are set-based: one per kind of row and batch.
 
 pub mod accounts;
+pub mod attempts;
 pub mod audit;
 pub mod catalog;
 pub mod demo;

@@ -367,7 +367,8 @@ fn check_limits(capacity: Option<u32>, seats_per_user: Option<u32>) -> Result<()
     Ok(())
 }
 
-/// Organiser: change what is given, leave the rest.
+/// Organiser: change what is given, leave the rest. Schedule 0, the service-wide waiting room, has a capacity and can be
+/// paused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateSchedule {
@@ -392,11 +393,21 @@ pub struct UpdateSchedule {
 
 impl CommandData for UpdateSchedule {
     const NAME: CommandName = CommandName::UpdateSchedule;
-    type Reply = ManagedScheduleView;
+    type Reply = Managed;
     fn partition_key(&self, _: Option<QueueToken>) -> u64 {
         self.schedule_id.get().unsigned_abs()
     }
     fn check(&self) -> Result<(), Rejection> {
+        if self.schedule_id == ScheduleId::SERVICE_WIDE {
+            let of_sales = [
+                ("seatsPerUser", self.seats_per_user.is_some()),
+                ("bookingOpenAt", self.booking_open_at.is_some()),
+                ("bookingCloseAt", self.booking_close_at.is_some()),
+            ];
+            if let Some((field, _)) = of_sales.into_iter().find(|(_, given)| *given) {
+                return Err(Rejection::invalid_field(field, "is not a property of the service-wide waiting room"));
+            }
+        }
         check_window(self.booking_open_at, self.booking_close_at)?;
         check_limits(self.max_concurrent_users, self.seats_per_user)
     }
@@ -516,6 +527,28 @@ pub struct ManagedScheduleView {
     pub seats_per_user: u32,
     /// Whether the organiser has paused the sale.
     pub paused: bool,
+}
+
+/// The service-wide waiting room as an organiser sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceRoomView {
+    /// 0.
+    pub schedule_id: ScheduleId,
+    /// Active users at once.
+    pub max_concurrent_users: u32,
+    /// Whether nobody is admitted.
+    pub paused: bool,
+}
+
+/// What an organiser has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Managed {
+    /// A schedule.
+    Schedule(Box<ManagedScheduleView>),
+    /// The waiting room of all of them.
+    ServiceRoom(ServiceRoomView),
 }
 
 /// What a seat map says of its schedule.

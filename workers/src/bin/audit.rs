@@ -26,7 +26,7 @@ async fn check() -> anyhow::Result<bool> {
     let pool = store::pool::open(&config, "audit")?;
     // One snapshot for all: what one query sees, the next one does too.
     let mut snapshot = pool.begin().await?;
-    audit::begin_snapshot(&mut snapshot, limits.capacity).await?;
+    audit::begin_snapshot(&mut snapshot, &limits).await?;
     let mut clean = true;
     for invariant in audit::INVARIANTS {
         let offenders = audit::offenders(&mut snapshot, invariant).await?;

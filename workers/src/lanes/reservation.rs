@@ -1,4 +1,6 @@
-//! The reservation lane: holds, releases, and reading reservations.
+//! The reservation lane: holds, releases, reading reservations, and the log of attempts.
+
+mod attempts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -115,7 +117,7 @@ impl ReservationLane {
     async fn try_write(&self, commands: Vec<Arc<Envelope>>, ended: &[ReservationId]) -> Result<Written, Failure> {
         let mut batch = Batch::begin(&self.pool, commands).await?;
         let open = batch.open();
-        let mut callers = Callers::lock(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
+        let mut callers = Callers::lock_users(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
         let proven = |command: &Envelope| match &command.command {
             Command::HoldSeats(hold) => {
                 callers.of(command).ok().map(|token| token.user).filter(|user| *user == hold.user_id)
@@ -123,6 +125,7 @@ impl ReservationLane {
             _ => None,
         };
         batch.replay_keys(proven).await?;
+        attempts::record(&mut batch, &open, &callers).await?;
         let open = batch.open();
         let mut sale = self.load(&mut batch, &open).await?;
         let ran_out = sale.ran_out(batch.now());
@@ -256,7 +259,8 @@ impl ReservationLane {
             found.demand_owner(caller)?;
             Ok(Outcome::done(&views::reservation(found, &seats, now)))
         };
-        Ok(commands.iter().map(|command| find(command).into()).collect())
+        let logs = attempts::read(&mut db, &commands).await?;
+        Ok(commands.iter().zip(logs).map(|(command, log)| log.unwrap_or_else(|| find(command)).into()).collect())
     }
 }
 

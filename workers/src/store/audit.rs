@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 
+use crate::config::Limits;
 use crate::failure::Failure;
 
 /// A rule that always holds.
@@ -80,10 +81,14 @@ pub const INVARIANTS: &[Invariant] = &[
     },
     Invariant {
         rule: "active tokens never exceed the room's capacity",
-        query: "SELECT 'room ' || r.schedule_id || ' has ' || count(*) || ' active tokens, capacity ' || coalesce(r.capacity, current_setting('onsale.capacity')::int)
-                FROM rooms r JOIN queue_tokens t ON t.schedule_id = r.schedule_id AND t.status = 1
-                GROUP BY r.schedule_id
-                HAVING count(*) > coalesce(r.capacity, current_setting('onsale.capacity')::int) AND max(t.active_at) > r.capacity_changed_at LIMIT 10",
+        query: "SELECT 'room ' || r.schedule_id || ' has ' || count(*) || ' active tokens, capacity ' || r.capacity
+                FROM (SELECT schedule_id, capacity_changed_at,
+                             coalesce(capacity, CASE schedule_id WHEN 0 THEN current_setting('onsale.service_capacity')::int
+                                                                 ELSE current_setting('onsale.capacity')::int END) AS capacity
+                      FROM rooms) r
+                JOIN queue_tokens t ON t.schedule_id = r.schedule_id AND t.status = 1
+                GROUP BY r.schedule_id, r.capacity, r.capacity_changed_at
+                HAVING count(*) > r.capacity AND max(t.active_at) > r.capacity_changed_at LIMIT 10",
     },
     Invariant {
         rule: "a user has no more seats of a schedule than reservations say, and every row names rows that exist",
@@ -160,19 +165,20 @@ pub const INVARIANTS: &[Invariant] = &[
 ];
 
 /// Makes a transaction see one state of the database, lets its queries take their time, and gives them their parameters:
-/// the default capacity of rooms, for how long events and outcomes are kept for sure, and how long an event may wait.
+/// the default capacities of rooms, for how long events and outcomes are kept for sure, and how long an event may wait.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn begin_snapshot(db: &mut PgConnection, capacity: u32) -> Result<(), Failure> {
+pub async fn begin_snapshot(db: &mut PgConnection, limits: &Limits) -> Result<(), Failure> {
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *db).await?;
     sqlx::query(
         "SELECT set_config('statement_timeout', '10min', true), set_config('onsale.capacity', $1, true),
-                set_config('onsale.kept_s', $2, true), set_config('onsale.relay_max_s', $3, true)",
+                set_config('onsale.service_capacity', $4, true), set_config('onsale.kept_s', $2, true), set_config('onsale.relay_max_s', $3, true)",
     )
-    .bind(capacity.to_string())
+    .bind(limits.capacity.to_string())
     .bind(KEPT_S.to_string())
     .bind(RELAY_MAX_S.to_string())
+    .bind(limits.service_capacity.to_string())
     .execute(db)
     .await?;
     Ok(())

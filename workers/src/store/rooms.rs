@@ -20,12 +20,13 @@ struct Row {
 
 impl Row {
     fn into_room(self, limits: &Limits) -> (ScheduleId, Room) {
+        let id = ScheduleId::new(self.schedule_id);
         let room = Room {
-            capacity: self.capacity.map_or(limits.capacity, i32::unsigned_abs),
+            capacity: self.capacity.map_or(limits.capacity_of(id), i32::unsigned_abs),
             paused: self.paused,
             drained: Drained { weight: self.drained_weight, at: Time(self.drained_at) },
         };
-        (ScheduleId::new(self.schedule_id), room)
+        (id, room)
     }
 }
 
@@ -64,6 +65,33 @@ pub async fn lock(
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(|row| row.into_room(limits)).collect())
+}
+
+/// Changes the capacity of a room and whether it is paused, where that is given; returns the room as it is then.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn change(
+    db: &mut PgConnection,
+    schedule: ScheduleId,
+    capacity: Option<u32>,
+    paused: Option<bool>,
+    limits: &Limits,
+) -> Result<Room, Failure> {
+    // The clock as it is under the room's lock: whoever was admitted under the old capacity was so before.
+    let row: Row = sqlx::query_as(
+        "UPDATE rooms SET capacity = coalesce($2::integer, capacity), paused = coalesce($3, paused),
+             capacity_changed_at = CASE WHEN $2::integer IS DISTINCT FROM capacity AND $2 IS NOT NULL
+                                        THEN clock_timestamp() ELSE capacity_changed_at END
+         WHERE schedule_id = $1
+         RETURNING schedule_id, capacity, paused, drained_weight, drained_at",
+    )
+    .bind(schedule.get())
+    .bind(capacity.map(i64::from))
+    .bind(paused)
+    .fetch_one(db)
+    .await?;
+    Ok(row.into_room(limits).1)
 }
 
 /// How many are active in a room, and whether anybody waits there.

@@ -1,4 +1,5 @@
-//! Queue tokens. Their rows are the truth; the row of a token is its user's lock within a schedule.
+//! Queue tokens. Their rows are the truth; the rows of the live tokens that open a schedule
+//! to a user are that user's lock within it.
 
 use onsale_common::contract::admission::TokenStatus;
 use onsale_common::ids::{QueueToken, ScheduleId, UserId};
@@ -84,6 +85,36 @@ pub async fn lock(db: &mut PgConnection, tokens: &[Uuid]) -> Result<Vec<Token>, 
          FROM queue_tokens WHERE token = ANY($1) ORDER BY token FOR NO KEY UPDATE",
     )
     .bind(tokens)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Token::from).collect())
+}
+
+/// Reads and locks some tokens, and the live ones of some users in other rooms, all in one order. Hardly anybody has a
+/// token of the service-wide room and one of a schedule: while that room is empty nobody is looked up.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn lock_with_others(
+    db: &mut PgConnection,
+    tokens: &[Uuid],
+    others: &[(UserId, ScheduleId)],
+) -> Result<Vec<Token>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT token, schedule_id, user_id, ordinal, status, issued_at, active_at, expires_at, hold_until
+         FROM queue_tokens
+         WHERE token = ANY($1::uuid[] || ARRAY(
+             SELECT other.token
+             FROM unnest($2::bigint[], $3::bigint[]) AS asked(user_id, schedule_id)
+             JOIN queue_tokens other USING (user_id, schedule_id)
+             WHERE other.status < 2
+               AND (EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 1)
+                    OR EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 0))))
+         ORDER BY token FOR NO KEY UPDATE",
+    )
+    .bind(tokens)
+    .bind(others.iter().map(|(user, _)| user.get()).collect::<Vec<_>>())
+    .bind(others.iter().map(|(_, schedule)| schedule.get()).collect::<Vec<_>>())
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(Token::from).collect())

@@ -5,8 +5,9 @@ use super::{
 };
 use crate::contract::catalog::{
     ConcertPage, ConcertView, CreateConcert, CreateSchedule, GetConcert, GetSeats, ListConcerts, ListSchedules,
-    ListSeats, ManagedScheduleView, NewRow, NewSeats, NewSection, PlannedSchedule, ScheduleInfo, ScheduleStatus,
-    ScheduleView, SeatFilter, SeatInContext, SeatMap, SeatStatus, SeatView, UpdateSchedule, YourReservation,
+    ListSeats, Managed, ManagedScheduleView, NewRow, NewSeats, NewSection, PlannedSchedule, ScheduleInfo,
+    ScheduleStatus, ScheduleView, SeatFilter, SeatInContext, SeatMap, SeatStatus, SeatView, UpdateSchedule,
+    YourReservation,
 };
 use crate::ids::SeatId;
 
@@ -206,6 +207,12 @@ impl Example for UpdateSchedule {
             booking_open_at: None,
             booking_close_at: None,
         }
+    }
+}
+
+impl Example for Managed {
+    fn example() -> Self {
+        Self::Schedule(Box::new(Example::example()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use onsale_common::contract::catalog::{CreateConcert, CreateSchedule, UpdateSchedule};
+use onsale_common::contract::catalog::{CreateConcert, CreateSchedule, ServiceRoomView, UpdateSchedule};
 use onsale_common::contract::{Code, Command, Envelope, Outcome};
 use onsale_common::ids::{ConcertId, MAX_SCHEDULE_ID, ScheduleId};
 
@@ -15,25 +15,47 @@ use crate::lanes::batch::Batch;
 use crate::lanes::reservation::sorted;
 use crate::store::catalog::schedules::NewSchedule;
 use crate::store::catalog::{concerts, schedules, seat_maps};
+use crate::store::rooms;
 
 /// Settles an organiser's commands in one transaction.
 pub(super) async fn settle(lane: &CatalogLane, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
     let mut batch = Batch::begin(&lane.pool, commands).await?;
-    let (mut new_concerts, mut new_schedules, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut new_concerts, mut new_schedules) = (Vec::new(), Vec::new());
+    let (mut room_changes, mut changes) = (Vec::new(), Vec::new());
     let open = batch.open();
     for (n, command) in &open {
         match &command.command {
             Command::CreateConcert(new) => new_concerts.push((*n, new)),
             Command::CreateSchedule(new) => new_schedules.push((*n, new)),
+            Command::UpdateSchedule(change) if change.schedule_id == ScheduleId::SERVICE_WIDE => {
+                room_changes.push((*n, change));
+            }
             Command::UpdateSchedule(change) => changes.push((*n, change)),
             _ => batch.settle(*n, Err(Code::Internal.into())),
         }
     }
+    // First, as its room is first in the order of locks.
+    change_service_room(&mut batch, &room_changes, &lane.limits).await?;
     create_concerts(&mut batch, &new_concerts).await?;
     let mut managed = create_schedules(&mut batch, &new_schedules).await?;
     managed.extend(update_schedules(&mut batch, &changes).await?);
     show(&mut batch, &managed, &lane.limits).await?;
     batch.commit().await
+}
+
+/// Changes the service-wide room, which has no seats and no window; an organiser does so by hand, one at a time.
+async fn change_service_room(
+    batch: &mut Batch,
+    asked: &[(usize, &UpdateSchedule)],
+    limits: &Limits,
+) -> Result<(), Failure> {
+    for (n, change) in asked {
+        let (id, capacity) = (change.schedule_id, change.max_concurrent_users);
+        let room = rooms::change(batch.db(), id, capacity, change.paused, limits).await?;
+        let view = ServiceRoomView { schedule_id: id, max_concurrent_users: room.capacity, paused: room.paused };
+        batch.settle(*n, Ok(Outcome::done(&view)));
+    }
+    Ok(())
 }
 
 async fn create_concerts(batch: &mut Batch, asked: &[(usize, &CreateConcert)]) -> Result<(), Failure> {

@@ -42,7 +42,7 @@ pub(super) fn managed(managed: &Schedule, available_seats: u64, limits: &Limits,
     ManagedScheduleView {
         schedule: schedule(managed, available_seats, now),
         seat_count: u64::from(managed.seat_count),
-        max_concurrent_users: managed.capacity.unwrap_or(limits.capacity),
+        max_concurrent_users: managed.capacity.unwrap_or(limits.capacity_of(managed.id)),
         seats_per_user: managed.seats_per_user.unwrap_or(limits.seats_per_user),
         paused: managed.paused,
     }
