@@ -31,6 +31,12 @@ pub fn command(name: &str, token: Option<&str>, data: Value) -> Value {
     command
 }
 
+/// The same command, of somebody whom the producer vouches for.
+pub fn vouched_for(user: i64, mut command: Value) -> Value {
+    command["caller"] = json!(user);
+    command
+}
+
 impl Producer {
     /// Connects to a virtual host.
     pub async fn connect(url: &str) -> Self {
@@ -70,6 +76,20 @@ impl Producer {
     /// Publishes a command or an array of them, and waits for the reply.
     pub async fn ask(&mut self, routing_key: &str, body: &Value) -> Value {
         self.ask_bytes(routing_key, body.to_string().as_bytes()).await
+    }
+
+    /// Has a command done, and returns the data of its reply.
+    pub async fn done(&mut self, routing_key: &str, command: &Value) -> Value {
+        let mut reply = self.ask(routing_key, command).await;
+        assert_eq!(reply["ok"], true, "{command}: {reply}");
+        reply["data"].take()
+    }
+
+    /// Has a command refused, and returns the code.
+    pub async fn refused(&mut self, routing_key: &str, command: &Value) -> String {
+        let reply = self.ask(routing_key, command).await;
+        assert_eq!(reply["ok"], false, "{command}: {reply}");
+        reply["error"]["code"].as_str().expect("a code").to_owned()
     }
 
     /// Publishes any bytes, and waits for the reply.

@@ -81,6 +81,23 @@ async fn two_holds_at_once_sell_a_seat_once_and_keep_the_users_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_with_two_tokens_at_once_keeps_the_limit_and_the_only_hold() {
+    let sale = sale(&[("ONSALE_SEATS_PER_USER", "1")], &[Role::Reservation]).await;
+    let freeze = "LOCK TABLE reservations IN SHARE MODE";
+    let greedy = [hold(&sale.client.token(1, 1).await, 1, 1), hold(&sale.client.token(1, 0).await, 1, 2)];
+    let codes = at_once(&sale, freeze, greedy.each_ref().map(|hold| ("reservation.1", hold))).await;
+    assert_eq!(codes, ["", "SEAT_LIMIT_EXCEEDED"]);
+    let mut only = [hold(&sale.client.token(2, 0).await, 2, 3), hold(&sale.client.token(2, 1).await, 2, 4)];
+    for hold in &mut only {
+        hold["data"]["onlyHold"] = json!(true);
+    }
+    let codes = at_once(&sale, freeze, only.each_ref().map(|hold| ("reservation.1", hold))).await;
+    assert_eq!(codes, ["", "HOLD_EXISTS"]);
+    assert_eq!(sale.count("SELECT count(*) FROM reservations").await, 2);
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_command_with_two_workers_at_once_has_one_outcome() {
     let sale = sale(&[], &[Role::Reservation, Role::Account]).await;
     let token = sale.client.token(1, 1).await;

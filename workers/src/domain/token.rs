@@ -64,6 +64,14 @@ impl Token {
             (TokenStatus::Expired | TokenStatus::Used, _) => Err(Code::TokenExpired.into()),
         }
     }
+
+    /// Whether it is the token of the user whom its sender vouches for, if there is one.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` when it is another's.
+    pub fn demand_vouched(&self, vouched: Option<UserId>) -> Result<(), Rejection> {
+        if vouched.is_none_or(|user| user == self.user) { Ok(()) } else { Err(Code::Forbidden.into()) }
+    }
 }
 
 /// How long it takes a waiting token to be admitted at a rate, in whole minutes, rounded up.

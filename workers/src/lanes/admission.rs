@@ -93,14 +93,13 @@ impl AdmissionLane {
         let now = batch.now();
         let mut ended = Vec::new();
         for (n, command) in open {
-            let result = subject(&command).and_then(|token| match tokens.get(&token) {
-                Some(token) => {
-                    if matches!(token.status_at(now), TokenStatus::Waiting | TokenStatus::Active) {
-                        ended.push((token.token, TokenStatus::Expired));
-                    }
-                    Ok(Outcome::done(&json!({})))
+            let result = subject(&command).and_then(|token| {
+                let token = tokens.get(&token).ok_or(Code::TokenNotFound)?;
+                token.demand_vouched(command.caller)?;
+                if matches!(token.status_at(now), TokenStatus::Waiting | TokenStatus::Active) {
+                    ended.push((token.token, TokenStatus::Expired));
                 }
-                None => Err(Code::TokenNotFound.into()),
+                Ok(Outcome::done(&json!({})))
             });
             batch.settle(n, result);
         }
@@ -131,16 +130,12 @@ impl AdmissionLane {
         drop(db);
         let places = rooms::places(&self.pool, &self.redis, &waiting).await?;
         let places: HashMap<QueueToken, u64> = waiting.iter().map(|(token, _)| *token).zip(places).collect();
-        let views: HashMap<QueueToken, TokenView> = tokens
-            .iter()
-            .map(|token| {
-                let place = places.get(&token.token).copied().unwrap_or(0);
-                (token.token, self.view(token, place, rooms.get(&token.schedule), now))
-            })
-            .collect();
+        let tokens: HashMap<QueueToken, &Token> = tokens.iter().map(|token| (token.token, token)).collect();
         let find = |command: &Envelope| {
-            let view = views.get(&subject(command)?).ok_or(Code::TokenNotFound)?;
-            Ok(Outcome::done(view))
+            let token = tokens.get(&subject(command)?).ok_or(Code::TokenNotFound)?;
+            token.demand_vouched(command.caller)?;
+            let place = places.get(&token.token).copied().unwrap_or(0);
+            Ok(Outcome::done(&self.view(token, place, rooms.get(&token.schedule), now)))
         };
         Ok(commands.iter().map(|command| find(command).into()).collect())
     }

@@ -67,7 +67,7 @@ impl Callers {
     pub(super) fn of(&self, command: &Envelope) -> Result<&Token, Rejection> {
         let token = command.token.ok_or(Code::TokenMissing)?;
         let token = self.0.get(&token).ok_or(Code::TokenInvalid)?;
-        command.caller.map_or(Ok(()), |vouched| Caller::from(token).demand_user(vouched))?;
+        token.demand_vouched(command.caller)?;
         Ok(token)
     }
 
