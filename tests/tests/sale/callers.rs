@@ -95,14 +95,14 @@ async fn what_takes_a_place_in_the_sale_needs_a_token() {
     let sale = Sale::start(&[]).await;
     let mut producer = sale.producer().await;
     let token = sale.client.token(1, 1).await;
-    let hold = json!({ "scheduleId": 1, "seatIds": [seat(1, 1)], "userId": 1 });
-    let held = producer.done("reservation.1", &vouched_for(1, command("HoldSeats", Some(&token), hold.clone()))).await;
+    let hold = |n: i64| json!({ "scheduleId": 1, "seatIds": [seat(1, n)], "userId": 1 });
+    let held = producer.done("reservation.1", &vouched_for(1, command("HoldSeats", Some(&token), hold(1)))).await;
     let reservation = held["reservationId"].clone();
     let release = json!({ "reservationId": reservation });
     let pay = json!({ "reservationId": reservation, "paymentMethod": "BALANCE", "userId": 1 });
     let attempt = json!({ "seatId": seat(1, 1) });
     let places = [
-        ("reservation.1", "HoldSeats", hold),
+        ("reservation.1", "HoldSeats", hold(2)),
         ("reservation.1", "ReleaseReservation", release),
         ("reservation.1", "RecordAttempt", attempt),
         ("payment.1", "Pay", pay),

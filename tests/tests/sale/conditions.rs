@@ -23,7 +23,7 @@ async fn seats_are_held_at_the_price_that_was_said_or_not_at_all() {
     let refused = producer.ask("reservation.1", &hold(&token, 1, json!({ "amount": 74_999 }))).await;
     assert_eq!(refused["error"]["code"], "AMOUNT_MISMATCH");
     assert_eq!(refused["error"]["details"]["totalAmount"], 75_000);
-    for amount in [json!(0), json!(-75_000), json!(1.5), json!("75000")] {
+    for amount in [json!(0), json!(-75_000), json!(1.5)] {
         let refused = producer.refused("reservation.1", &hold(&token, 1, json!({ "amount": amount }))).await;
         assert_eq!(refused, "INVALID_AMOUNT", "{amount}");
     }

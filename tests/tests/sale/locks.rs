@@ -84,10 +84,17 @@ async fn two_holds_at_once_sell_a_seat_once_and_keep_the_users_limit() {
 async fn a_user_with_two_tokens_at_once_keeps_the_limit_and_the_only_hold() {
     let sale = sale(&[("ONSALE_SEATS_PER_USER", "1")], &[Role::Reservation]).await;
     let freeze = "LOCK TABLE reservations IN SHARE MODE";
-    let greedy = [hold(&sale.client.token(1, 1).await, 1, 1), hold(&sale.client.token(1, 0).await, 1, 2)];
+    let mut producer = sale.producer().await;
+    let mut tokens = Vec::new();
+    for (user, schedule) in [(1, 1), (1, 0), (2, 0), (2, 1)] {
+        let join = command("IssueToken", None, json!({ "userId": user, "scheduleId": schedule }));
+        let joined = producer.done(&format!("admission.{schedule}"), &join).await;
+        tokens.push(joined["token"].as_str().unwrap().to_owned());
+    }
+    let greedy = [hold(&tokens[0], 1, 1), hold(&tokens[1], 1, 2)];
     let codes = at_once(&sale, freeze, greedy.each_ref().map(|hold| ("reservation.1", hold))).await;
     assert_eq!(codes, ["", "SEAT_LIMIT_EXCEEDED"]);
-    let mut only = [hold(&sale.client.token(2, 0).await, 2, 3), hold(&sale.client.token(2, 1).await, 2, 4)];
+    let mut only = [hold(&tokens[2], 2, 3), hold(&tokens[3], 2, 4)];
     for hold in &mut only {
         hold["data"]["onlyHold"] = json!(true);
     }
