@@ -8,6 +8,8 @@ mod compat;
 mod config;
 mod dialect;
 mod docs;
+#[cfg(test)]
+mod documented;
 mod endpoint;
 mod health;
 mod ingress;

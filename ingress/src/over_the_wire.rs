@@ -16,15 +16,15 @@ use tokio::task::JoinHandle;
 use super::*;
 
 /// A running ingress on a port of its own.
-struct Served {
+pub(crate) struct Served {
     address: std::net::SocketAddr,
     shutdown: CancellationToken,
     server: JoinHandle<()>,
 }
 
 /// An answer as it came over the wire.
-struct Heard {
-    status: u16,
+pub(crate) struct Heard {
+    pub(crate) status: u16,
     head: String,
     body: String,
 }
@@ -44,7 +44,7 @@ impl Heard {
 }
 
 impl Served {
-    fn start(settings: &'static [(&str, &str)]) -> Self {
+    pub(crate) fn start(settings: &'static [(&str, &str)]) -> Self {
         Self::speaking(DIALECTS, settings)
     }
 
@@ -84,7 +84,7 @@ impl Served {
         hear(&mut socket).await
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Heard {
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Heard {
         let typed = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
         self.raw(format!(
             "{method} {path} HTTP/1.1\r\nhost: h\r\n{typed}{headers}content-length: {}\r\n\r\n{body}",
