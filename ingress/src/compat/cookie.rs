@@ -5,15 +5,11 @@ mod queue;
 mod reservations;
 mod words;
 
-use onsale_common::contract::Code;
-use onsale_common::contract::account::FindUser;
 use onsale_common::ids::UserId;
 
-use crate::answer::Failure;
 use crate::caller::{Demand, Place};
 use crate::dialect::Dialect;
 use crate::shape::Param;
-use crate::talk::Talk;
 
 /// The cookie that holds the queue token.
 const COOKIE: &str = "tokenId";
@@ -38,11 +34,3 @@ pub(crate) static DIALECT: Dialect = Dialect {
     failed_schema: words::failed_schema,
     token_challenge: "Cookie cookie-name=\"tokenId\"",
 };
-
-/// Tells a user who does not exist from one who is not the caller: the workers answer `FORBIDDEN` to both.
-async fn or_unknown<T>(talk: &Talk<'_>, user: UserId, outcome: Result<T, Failure>) -> Result<T, Failure> {
-    if outcome.as_ref().is_err_and(|failure| failure.code == Code::Forbidden) {
-        talk.command(FindUser { user_id: Some(user), ..FindUser::default() }).await?;
-    }
-    outcome
-}

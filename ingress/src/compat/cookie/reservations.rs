@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use onsale_common::contract::account::FindUser;
 use onsale_common::contract::reservation::{HoldSeats, ReservationView};
 use onsale_common::contract::{Code, Example};
 use onsale_common::ids::{ReservationId, ScheduleId, SeatId, UserId};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::super::seat::seat_of;
 use super::super::zoneless::Zoneless;
-use super::{TOKEN, or_unknown};
+use super::TOKEN;
 use crate::answer::Failure;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
@@ -128,6 +129,11 @@ async fn hold(talk: Talk<'_>) -> Result<Hold, Failure> {
     let NewHold { user_id, concert_schedule_id: schedule_id, seat_id, price } = talk.ask.read()?;
     let seat_ids = seat_of(schedule_id, seat_id).into();
     let command = HoldSeats { schedule_id, seat_ids, user_id, amount: Some(price), only_hold: false };
-    let reservation = or_unknown(&talk, user_id, talk.effect(command).await).await?;
+    let outcome = talk.effect(command).await;
+    if outcome.as_ref().is_err_and(|failure| failure.code == Code::Forbidden) {
+        // Another user, or nobody at all: then that is what is wrong.
+        talk.command(FindUser { user_id: Some(user_id), ..FindUser::default() }).await?;
+    }
+    let reservation = outcome?;
     Hold::of(&reservation).ok_or_else(|| Code::Internal.into())
 }
