@@ -32,6 +32,8 @@ pub(crate) fn document(dialect: &Dialect, at_root: bool) -> Value {
     if at_root {
         servers.push(json!({ "url": "/" }));
     }
+    let paths = Value::from(paths);
+    let components = writer.components(&paths);
     let tags: Vec<Value> = dialect.groups.iter().map(|group| json!({ "name": group.name })).collect();
     json!({
         "openapi": "3.1.0",
@@ -44,8 +46,15 @@ pub(crate) fn document(dialect: &Dialect, at_root: bool) -> Value {
         "servers": servers,
         "tags": tags,
         "paths": paths,
-        "components": writer.components(),
+        "components": components,
     })
+}
+
+/// What a document says of a request.
+struct Request {
+    schema: Value,
+    /// A reference to the schema, and an example.
+    media: Value,
 }
 
 struct Writer<'d> {
@@ -71,9 +80,7 @@ impl<'d> Writer<'d> {
     fn operation(&mut self, endpoint: &Endpoint, tag: &str) -> Value {
         let request = endpoint.doc.request.map(|shape| self.request(endpoint, shape));
         let summary = match &request {
-            Some(request) if endpoint.doc.summary.is_empty() => {
-                first_sentence(request["schema"]["description"].as_str())
-            }
+            Some(request) if endpoint.doc.summary.is_empty() => first_sentence(request.schema["description"].as_str()),
             _ => endpoint.doc.summary.to_owned(),
         };
         let mut operation = json!({
@@ -87,29 +94,27 @@ impl<'d> Writer<'d> {
         if !parameters.is_empty() {
             operation["parameters"] = parameters.into();
         }
-        if let Some(media) = request.filter(|_| endpoint.has_body) {
-            operation["requestBody"] = json!({ "required": true, "content": { "application/json": media } });
+        if let Some(request) = request.filter(|_| endpoint.has_body) {
+            operation["requestBody"] = json!({ "required": true, "content": { "application/json": request.media } });
         }
         operation
     }
 
-    /// The schema and the example of a request, without what its path says.
-    fn request(&mut self, endpoint: &Endpoint, shape: Shape) -> Value {
-        let schema = (shape.schema)(&mut self.requests).to_value();
-        let mut schema = match schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
-            Some(name) => self.requests.definitions()[name].clone(),
-            None => schema,
-        };
+    /// A request's schema and example, without what its path says.
+    fn request(&mut self, endpoint: &Endpoint, shape: Shape) -> Request {
+        let reference = (shape.schema)(&mut self.requests).to_value();
+        let name = reference["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("requests have names");
+        let schema = self.requests.definitions_mut().get_mut(name).expect("the generator defines what it refers to");
         let mut example = (shape.example)();
         for name in path_params(endpoint.path) {
-            for object in [&mut schema["properties"], &mut example] {
-                object.as_object_mut().and_then(|object| object.remove(name));
+            for object in [schema.get_mut("properties"), Some(&mut example)] {
+                object.and_then(Value::as_object_mut).and_then(|object| object.remove(name));
             }
-            if let Some(required) = schema["required"].as_array_mut() {
+            if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
                 required.retain(|required| required != name);
             }
         }
-        json!({ "schema": schema, "example": example })
+        Request { schema: schema.clone(), media: json!({ "schema": reference, "example": example }) }
     }
 
     fn parameters(&self, endpoint: &Endpoint) -> Vec<Value> {
@@ -155,7 +160,7 @@ impl<'d> Writer<'d> {
         ways.into()
     }
 
-    fn responses(&mut self, endpoint: &Endpoint, request: Option<&Value>) -> Value {
+    fn responses(&mut self, endpoint: &Endpoint, request: Option<&Request>) -> Value {
         let mut responses = Map::new();
         responses.insert(endpoint.status.as_str().to_owned(), self.success(endpoint));
         for (name, failure) in self.failures(endpoint, request) {
@@ -187,7 +192,7 @@ impl<'d> Writer<'d> {
     }
 
     /// Every failure of an endpoint, each under a name of its own.
-    fn failures(&self, endpoint: &Endpoint, request: Option<&Value>) -> Vec<(String, Failure)> {
+    fn failures(&self, endpoint: &Endpoint, request: Option<&Request>) -> Vec<(String, Failure)> {
         let mut failures: Vec<(String, Failure)> = codes_of(endpoint)
             .into_iter()
             .map(|code| (code.as_str().to_owned(), example_of(code, endpoint, request)))
@@ -201,14 +206,28 @@ impl<'d> Writer<'d> {
         failures
     }
 
-    fn components(mut self) -> Value {
-        let mut schemas: Map<String, Value> = self.replies.take_definitions(true);
-        for (name, schema) in self.requests.take_definitions(true) {
-            schemas.entry(name).or_insert(schema);
+    /// What these paths refer to.
+    fn components(mut self, paths: &Value) -> Value {
+        let mut known: Map<String, Value> = self.replies.take_definitions(true);
+        known.extend(self.requests.take_definitions(true));
+        known.insert(FAILURE.to_owned(), (self.dialect.failed_schema)());
+        let mut schemas = Map::new();
+        let mut unread = vec![paths.to_string()];
+        while let Some(text) = unread.pop() {
+            for name in references(&text) {
+                if let Some(schema) = known.remove(name) {
+                    unread.push(schema.to_string());
+                    schemas.insert(name.to_owned(), schema);
+                }
+            }
         }
-        schemas.insert(FAILURE.to_owned(), (self.dialect.failed_schema)());
         json!({ "schemas": schemas, "securitySchemes": self.security })
     }
+}
+
+/// The names of the schemas that a part of a document refers to.
+fn references(text: &str) -> impl Iterator<Item = &str> {
+    text.split("\"$ref\":\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next())
 }
 
 fn failed_response(status: StatusCode) -> Value {
@@ -219,11 +238,11 @@ fn failed_response(status: StatusCode) -> Value {
 }
 
 /// A failure as it would be, with the details that it would have.
-fn example_of(code: Code, endpoint: &Endpoint, request: Option<&Value>) -> Failure {
+fn example_of(code: Code, endpoint: &Endpoint, request: Option<&Request>) -> Failure {
     let rejection = Rejection::of(code);
     let rejection = match code {
         Code::InvalidRequest => {
-            let lacking = request.and_then(|request| request["schema"]["required"][0].as_str());
+            let lacking = request.and_then(|request| request.schema["required"][0].as_str());
             let param = || path_params(endpoint.path).chain(endpoint.doc.queries.iter().map(|query| query.name)).next();
             match lacking.filter(|_| endpoint.has_body) {
                 Some(field) => Rejection::invalid_field(field, "is required"),
@@ -287,6 +306,13 @@ mod tests {
             for endpoint in dialect.endpoints() {
                 let operation = &document["paths"][endpoint.path][endpoint.verb.as_str().to_lowercase()];
                 assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{}", endpoint.path);
+                let body = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+                assert_eq!(body.is_string(), endpoint.has_body, "{}", endpoint.path);
+                if let Some(body) = body.as_str().and_then(|reference| document.pointer(&reference[1..])) {
+                    for name in path_params(endpoint.path) {
+                        assert!(body["properties"].get(name).is_none(), "{}: {name} is given twice", endpoint.path);
+                    }
+                }
                 for (status, response) in operation["responses"].as_object().unwrap() {
                     let media = &response["content"]["application/json"];
                     let shown = media["example"].is_null() && media["examples"].is_null();
