@@ -2,6 +2,7 @@
 
 mod admit;
 mod expire;
+mod lag;
 mod reconcile;
 mod relay;
 mod schedule;
@@ -97,6 +98,7 @@ pub async fn run(
     let times = &config.times;
     let admitting = crew.clone();
     let expiring = crew.clone();
+    let measuring = crew.clone();
     let purging = (crew.clone(), config.keeping);
     let jobs = [
         schedule::Job::new("admit", &times.admit, move || admit::run(admitting.clone())),
@@ -105,6 +107,7 @@ pub async fn run(
             let relay = relay.clone();
             move || relay.clone().run()
         }),
+        schedule::Job::new("lag", &times.relay, move || lag::run(measuring.clone())),
         schedule::Job::new("reconcile", &times.reconcile, move || reconciler.clone().run()),
         schedule::Job::new("purge", &times.purge, move || purge(purging.clone())),
     ];

@@ -6,7 +6,7 @@
 //! unawares only repeats.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -19,7 +19,6 @@ use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use onsale_common::time::Time;
 use serde_json::value::RawValue;
-use sqlx::PgPool;
 
 use super::Crew;
 use crate::failure::Failure;
@@ -28,8 +27,6 @@ use crate::store::outbox::StoredEvent;
 
 /// Events published before their confirms are awaited.
 const CHUNK: i64 = 500;
-/// How often the lag is measured while there is much to publish.
-const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 /// The relay, with the channel that it publishes on while there is one.
 pub(super) struct Relay {
@@ -82,13 +79,10 @@ impl Relay {
         self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Publishes what waits, as long as this process has the slot and the broker confirms. The lag is measured whether or
-    /// not anything can be published, by every process: it is of the outbox, not of the relay.
+    /// Publishes what waits, as long as this process has the slot and the broker confirms.
     pub(super) async fn run(self: std::sync::Arc<Self>) -> Result<u64, Failure> {
         let pool = &self.crew.servers.pool;
-        measure_lag(pool).await?;
-        let (mut count, mut measured) = (0, Instant::now());
-        let mut horizon = 0;
+        let (mut count, mut horizon) = (0, 0);
         while let Some(channel) = self.channel() {
             if !self.crew.claim("relay").await? {
                 break;
@@ -114,23 +108,9 @@ impl Relay {
                 );
                 break;
             }
-            if measured.elapsed() >= MEASURE_EVERY {
-                measure_lag(pool).await?;
-                measured = Instant::now();
-            }
-        }
-        if count > 0 {
-            measure_lag(pool).await?;
         }
         Ok(count)
     }
-}
-
-async fn measure_lag(pool: &PgPool) -> Result<(), Failure> {
-    let (waiting, oldest_s) = store::outbox::lag(&mut *pool.acquire().await?).await?;
-    metrics::gauge!("onsale_outbox_waiting").set(waiting as f64);
-    metrics::gauge!("onsale_outbox_lag_seconds").set(oldest_s);
-    Ok(())
 }
 
 /// Publishes events in their order; returns those up to the first that was not confirmed. Not `mandatory`: an event that

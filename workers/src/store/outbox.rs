@@ -155,8 +155,9 @@ pub async fn mark_published(db: &mut PgConnection, ids: &[i64]) -> Result<(), Fa
 /// When Postgres fails.
 pub async fn lag(db: &mut PgConnection) -> Result<(i64, f64), Failure> {
     let lag = sqlx::query_as(
-        "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
-         FROM outbox WHERE published_at IS NULL",
+        "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL),
+                coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at)
+                          FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 1), 0)::float8",
     )
     .fetch_one(db)
     .await?;

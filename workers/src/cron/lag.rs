@@ -1,0 +1,14 @@
+//! Measures how far the relay is behind. Apart from the relay: it goes on while there is no broker, and a slow count
+//! delays no event. Every process measures: the lag is the outbox', not the relay's.
+
+use super::Crew;
+use crate::failure::Failure;
+use crate::store;
+
+/// Sets the gauges.
+pub(super) async fn run(crew: Crew) -> Result<u64, Failure> {
+    let (waiting, oldest_s) = store::outbox::lag(&mut *crew.servers.pool.acquire().await?).await?;
+    metrics::gauge!("onsale_outbox_waiting").set(waiting as f64);
+    metrics::gauge!("onsale_outbox_lag_seconds").set(oldest_s);
+    Ok(0)
+}
