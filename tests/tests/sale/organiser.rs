@@ -36,6 +36,7 @@ async fn a_new_schedule_is_sold_as_its_organiser_says() {
         fan.admin(Method::POST, "/api/v1/admin/concerts", json!({ "title": "Night", "venueName": "Hall" })).await;
     let shape = json!({
         "concertId": "number", "title": "Night", "venueId": "number", "venueName": "Hall",
+        "createdAt": "string (ISO 8601)",
         "startDate": null, "endDate": null,
     });
     demand(concert.data(), &shape);

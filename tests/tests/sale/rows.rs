@@ -24,7 +24,7 @@ fn reservation_shape(status: &str) -> Value {
 
 fn concert_shape() -> Value {
     json!({
-        "concertId": "number", "title": "string", "venueId": "number", "venueName": "string",
+        "concertId": "number", "title": "string", "venueId": "number", "venueName": "string", "createdAt": "string (ISO 8601)",
         "startDate": "string (YYYY-MM-DD)", "endDate": "string (YYYY-MM-DD)",
     })
 }
