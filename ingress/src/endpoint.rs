@@ -108,6 +108,8 @@ pub(crate) struct Doc {
     pub(crate) summary: &'static str,
     /// The body of a request.
     pub(crate) request: Option<Shape>,
+    /// Parameters of its path that mean something else here than in the rest of the dialect.
+    pub(crate) own_params: &'static [Param],
     /// The query parameters.
     pub(crate) queries: &'static [Param],
     /// The body of a success, without the dialect's envelope.
@@ -118,7 +120,15 @@ pub(crate) struct Doc {
 
 impl Endpoint {
     const fn new(verb: Verb, path: &'static str, demand: Demand) -> Self {
-        let doc = Doc { operation: "", summary: "", request: None, queries: &[], reply: None, sets_cookie: None };
+        let doc = Doc {
+            operation: "",
+            summary: "",
+            request: None,
+            own_params: &[],
+            queries: &[],
+            reply: None,
+            sets_cookie: None,
+        };
         Self {
             verb,
             path,
@@ -180,6 +190,11 @@ impl Endpoint {
     /// A success carries this.
     pub(crate) const fn gives<T: JsonSchema + Serialize + Example>(self) -> Self {
         Self { doc: Doc { reply: Some(Shape::of::<T>()), ..self.doc }, ..self }
+    }
+
+    /// These parameters of its path mean something else here than in the rest of the dialect.
+    pub(crate) const fn own_params(self, own_params: &'static [Param]) -> Self {
+        Self { doc: Doc { own_params, ..self.doc }, ..self }
     }
 
     /// A request has these query parameters.

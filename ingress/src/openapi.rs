@@ -119,7 +119,7 @@ impl<'d> Writer<'d> {
 
     fn parameters(&self, endpoint: &Endpoint) -> Vec<Value> {
         let of_path = path_params(endpoint.path).map(|name| {
-            let known = self.dialect.path_params.iter().find(|param| param.name == name);
+            let known = endpoint.doc.own_params.iter().chain(self.dialect.path_params).find(|param| param.name == name);
             parameter("path", &known.unwrap_or_else(|| panic!("{name} has no description")).required())
         });
         let of_query = endpoint.doc.queries.iter().map(|param| parameter("query", param));

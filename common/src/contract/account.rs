@@ -16,6 +16,11 @@ pub const PAGE_LIMIT_DEFAULT: u32 = 20;
 /// Entries on a page at most.
 pub const PAGE_LIMIT_MAX: u32 = 100;
 
+/// The longest address that mail is sent to (RFC 5321, 4.5.3.1.3).
+const EMAIL_MAX_CHARS: usize = 254;
+const PASSWORD_MIN_CHARS: usize = 8;
+const PASSWORD_MAX_CHARS: usize = 128;
+
 /// Checks a page's limit and cursor.
 ///
 /// # Errors
@@ -40,10 +45,13 @@ pub fn cursor_after(cursor: Option<&str>) -> Option<i64> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateUser {
     /// 1 to 50 characters of letters, digits and `._-`.
+    #[schemars(length(min = 1, max = 50))]
     pub username: String,
     /// Where the user is reached, and what they log in with.
+    #[schemars(email, length(max = EMAIL_MAX_CHARS))]
     pub email: String,
-    /// 8 to 128 bytes.
+    /// 8 to 128 characters.
+    #[schemars(length(min = PASSWORD_MIN_CHARS, max = PASSWORD_MAX_CHARS))]
     pub password: String,
 }
 
@@ -67,8 +75,8 @@ impl CommandData for CreateUser {
         if !is_email(&self.email) {
             return Err(Rejection::invalid_field("email", "must be an email address of at most 254 characters"));
         }
-        if !(8..=128).contains(&self.password.len()) {
-            return Err(Rejection::invalid_field("password", "must be 8 to 128 bytes long"));
+        if !(PASSWORD_MIN_CHARS..=PASSWORD_MAX_CHARS).contains(&self.password.chars().count()) {
+            return Err(Rejection::invalid_field("password", "must be 8 to 128 characters long"));
         }
         Ok(())
     }
@@ -76,7 +84,7 @@ impl CommandData for CreateUser {
 
 /// Whether a text can be an address: something before the last `@`, a dotted name after it, no spaces or controls.
 fn is_email(text: &str) -> bool {
-    let plain = text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let plain = text.len() <= EMAIL_MAX_CHARS && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     let parts = text.rsplit_once('@');
     plain
         && parts.is_some_and(|(local, domain)| {
@@ -111,7 +119,7 @@ impl CommandData for LogIn {
     }
     fn check(&self) -> Result<(), Rejection> {
         // What cannot be an address is nobody's; Postgres would refuse some of it, and the command with it.
-        if self.password.len() > 128 || !is_email(&self.email) {
+        if self.password.chars().count() > PASSWORD_MAX_CHARS || !is_email(&self.email) {
             return Err(Rejection::of(Code::LoginFailed));
         }
         Ok(())

@@ -17,6 +17,12 @@ pub const SEATS_PER_SCHEDULE_MAX: usize = 200_000;
 /// The largest capacity a waiting room can be given.
 pub const CAPACITY_MAX: u32 = 1_000_000;
 
+const NAME_MAX_CHARS: usize = 200;
+/// No control characters, and not only spaces.
+const PRINTABLE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
+const PRICE_MAX: Money = 1_000_000_000;
+const SEATS_PER_USER_MAX: u32 = 1000;
+
 /// Read the concerts, by id.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -186,8 +192,10 @@ pub struct YourReservation {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateConcert {
     /// 1 to 200 characters.
+    #[schemars(length(min = 1, max = NAME_MAX_CHARS), regex(pattern = PRINTABLE))]
     pub title: String,
     /// 1 to 200 characters; a venue of this name is used where there is one.
+    #[schemars(length(min = 1, max = NAME_MAX_CHARS), regex(pattern = PRINTABLE))]
     pub venue_name: String,
 }
 
@@ -209,7 +217,7 @@ impl CommandData for CreateConcert {
 
 fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
     let length = name.chars().count();
-    if !(1..=200).contains(&length) || name.trim().is_empty() || name.chars().any(char::is_control) {
+    if !(1..=NAME_MAX_CHARS).contains(&length) || name.trim().is_empty() || name.chars().any(char::is_control) {
         return Err(Rejection::invalid_field(field, "must be 1 to 200 printable characters"));
     }
     Ok(())
@@ -220,8 +228,10 @@ fn check_name(field: &str, name: &str) -> Result<(), Rejection> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewRow {
     /// The row's name, as in `A`.
+    #[schemars(length(min = 1, max = NAME_MAX_CHARS), regex(pattern = PRINTABLE))]
     pub row: String,
     /// How many seats it has.
+    #[schemars(range(min = 1, max = SEATS_PER_SCHEDULE_MAX))]
     pub seats: u32,
 }
 
@@ -230,25 +240,37 @@ pub struct NewRow {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewSection {
     /// The section's name.
+    #[schemars(length(min = 1, max = NAME_MAX_CHARS), regex(pattern = PRINTABLE))]
     pub name: String,
     /// What each of its seats costs.
+    #[schemars(range(min = 0, max = PRICE_MAX))]
     pub price: Money,
     /// Its rows.
+    #[schemars(length(min = 1))]
     pub rows: Vec<NewRow>,
 }
 
 /// The seats of a new schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    { "required": ["count", "price"],
+      "properties": { "count": { "type": "integer" }, "price": { "type": "integer" }, "sections": { "type": "null" } } },
+    { "required": ["sections"],
+      "properties": { "sections": { "type": "array" }, "count": { "type": "null" }, "price": { "type": "null" } } },
+]))]
 pub struct NewSeats {
     /// So many seats, in rows of ten, at one `price`. Not together with `sections`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = SEATS_PER_SCHEDULE_MAX))]
     pub count: Option<u32>,
     /// The price that goes with `count`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = PRICE_MAX))]
     pub price: Option<Money>,
     /// Sections with rows and prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub sections: Option<Vec<NewSection>>,
 }
 
@@ -277,11 +299,17 @@ impl NewSeats {
         let mut seats = 0_u64;
         for section in &sections {
             check_name("seats.sections.name", &section.name)?;
-            if !(0..=1_000_000_000).contains(&section.price) {
-                return Err(Rejection::invalid_field("seats.price", "must be 0 to 1000000000"));
+            if !(0..=PRICE_MAX).contains(&section.price) {
+                return Err(Rejection::invalid_field("seats.price", &format!("must be 0 to {PRICE_MAX}")));
+            }
+            if section.rows.is_empty() {
+                return Err(Rejection::invalid_field("seats.sections.rows", "must name a row at least"));
             }
             for row in &section.rows {
                 check_name("seats.sections.rows.row", &row.row)?;
+                if row.seats == 0 {
+                    return Err(Rejection::invalid_field("seats.sections.rows.seats", "must be 1 or more"));
+                }
                 seats += u64::from(row.seats);
             }
         }
@@ -315,6 +343,7 @@ pub struct CreateSchedule {
     /// The day, where the venue is.
     pub performance_date: NaiveDate,
     /// The hour, where the venue is.
+    #[schemars(regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"))]
     pub performance_time: NaiveTime,
     /// When holds begin.
     pub booking_open_at: Time,
@@ -324,9 +353,11 @@ pub struct CreateSchedule {
     pub seats: NewSeats,
     /// Active users at once; the service's default when absent.
     #[serde(default, alias = "capacity", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = CAPACITY_MAX))]
     pub max_concurrent_users: Option<u32>,
     /// Seats of the schedule one user may have; the service's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = SEATS_PER_USER_MAX))]
     pub seats_per_user: Option<u32>,
 }
 
@@ -361,8 +392,8 @@ fn check_limits(capacity: Option<u32>, seats_per_user: Option<u32>) -> Result<()
     if capacity.is_some_and(|capacity| capacity > CAPACITY_MAX) {
         return Err(Rejection::invalid_field("maxConcurrentUsers", &format!("must be 0 to {CAPACITY_MAX}")));
     }
-    if seats_per_user.is_some_and(|seats| !(1..=1000).contains(&seats)) {
-        return Err(Rejection::invalid_field("seatsPerUser", "must be 1 to 1000"));
+    if seats_per_user.is_some_and(|seats| !(1..=SEATS_PER_USER_MAX).contains(&seats)) {
+        return Err(Rejection::invalid_field("seatsPerUser", &format!("must be 1 to {SEATS_PER_USER_MAX}")));
     }
     Ok(())
 }
@@ -376,9 +407,11 @@ pub struct UpdateSchedule {
     pub schedule_id: ScheduleId,
     /// Active users at once. Lowering it sends nobody away: the room shrinks as users leave.
     #[serde(default, alias = "capacity", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = CAPACITY_MAX))]
     pub max_concurrent_users: Option<u32>,
     /// Seats of the schedule one user may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = SEATS_PER_USER_MAX))]
     pub seats_per_user: Option<u32>,
     /// true: nobody is admitted and nothing is held until it is false again; holds that exist can be paid.
     #[serde(default, skip_serializing_if = "Option::is_none")]

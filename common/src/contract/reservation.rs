@@ -68,6 +68,7 @@ impl From<SeatId> for SeatIds {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldSeats {
     /// The schedule that the seats are of.
+    #[schemars(range(min = 1))]
     pub schedule_id: ScheduleId,
     /// The seats.
     pub seat_ids: SeatIds,

@@ -11,6 +11,7 @@ use crate::ask::{Ask, checked};
 use crate::caller::Demand;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
+use crate::shape::Param;
 
 use super::{CURSOR, LIMIT};
 
@@ -24,6 +25,7 @@ pub(super) const GROUP: Group = Group {
             .fails(&[Code::ConcertNotFound]),
         Endpoint::patch("/admin/schedules/{scheduleId}", Demand::ADMIN_KEY)
             .asks::<UpdateSchedule>(update_schedule)
+            .own_params(&[SCHEDULE_OR_SERVICE])
             .fails(&[Code::ScheduleNotFound]),
         Endpoint::get("/admin/schedules/{scheduleId}/attempts", Demand::ADMIN_KEY)
             .asks::<ListAttempts>(attempts)
@@ -31,6 +33,9 @@ pub(super) const GROUP: Group = Group {
             .fails(&[Code::ScheduleNotFound]),
     ],
 };
+
+const SCHEDULE_OR_SERVICE: Param =
+    Param::of::<ScheduleId>("scheduleId", "The schedule, or 0 for the service-wide waiting room.", "1");
 
 fn create_concert(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     Ok(ask.body::<CreateConcert>()?.into())

@@ -1,7 +1,10 @@
 //! The waiting room.
 
 use onsale_common::contract::admission::{GetToken, IssueToken, LeaveQueue};
-use onsale_common::contract::{Code, Command, Rejection};
+use onsale_common::contract::{Code, Command, Example, Rejection};
+use onsale_common::ids::{ScheduleId, UserId};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::ask::{Ask, real_schedule};
 use crate::caller::Demand;
@@ -11,7 +14,7 @@ use crate::endpoint::Endpoint;
 pub(super) const GROUP: Group = Group {
     name: "The waiting room",
     endpoints: &[
-        Endpoint::post("/queue/tokens", Demand::LOGIN).asks::<IssueToken>(issue).fails(&[
+        Endpoint::post("/queue/tokens", Demand::LOGIN).asks::<IssueToken>(issue).takes::<Join>().fails(&[
             Code::UserNotFound,
             Code::ScheduleNotFound,
             Code::TokenExists,
@@ -22,6 +25,25 @@ pub(super) const GROUP: Group = Group {
             .fails(&[Code::TokenNotFound]),
     ],
 };
+
+/// Join the waiting room of a schedule.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+struct Join {
+    /// Who joins.
+    user_id: UserId,
+    /// Which room. The service-wide one is joined through the dialects that have no other.
+    #[schemars(range(min = 1))]
+    schedule_id: ScheduleId,
+}
+
+impl Example for Join {
+    fn example() -> Self {
+        let IssueToken { user_id, schedule_id } = Example::example();
+        Self { user_id, schedule_id }
+    }
+}
 
 fn issue(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let data: IssueToken = ask.body()?;

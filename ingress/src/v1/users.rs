@@ -15,36 +15,36 @@ use crate::endpoint::Endpoint;
 
 use super::{CURSOR, LIMIT};
 
-pub(super) const GROUP: Group = Group {
-    name: "Users and balances",
-    endpoints: &[
-        Endpoint::post("/users", Demand::NOTHING)
-            .asks::<CreateUser>(create)
-            .created()
-            .fails(&[Code::UsernameTaken, Code::EmailTaken]),
-        Endpoint::post("/auth/login", Demand::NOTHING).asks::<LogIn>(log_in).fails(&[Code::LoginFailed]),
-        Endpoint::get("/users/{userId}/reservations", Demand::QUEUE_TOKEN)
-            .asks::<ListReservations>(reservations)
-            .queries(&[LIMIT, CURSOR])
-            .fails(&[Code::Forbidden]),
-        Endpoint::post("/users/{userId}/balance/charge", Demand::QUEUE_TOKEN)
-            .asks::<ChargeBalance>(charge)
-            .keyed()
-            .fails(&[Code::InvalidAmount, Code::Forbidden]),
-        Endpoint::post("/users/{userId}/balance/use", Demand::QUEUE_TOKEN).asks::<UseBalance>(spend).keyed().fails(&[
-            Code::InvalidAmount,
-            Code::InsufficientBalance,
-            Code::Forbidden,
-        ]),
-        Endpoint::get("/users/{userId}/balance", Demand::QUEUE_TOKEN)
-            .asks::<GetBalance>(balance)
-            .fails(&[Code::Forbidden]),
-        Endpoint::get("/users/{userId}/balance/entries", Demand::QUEUE_TOKEN)
-            .asks::<ListLedger>(entries)
-            .queries(&[LIMIT, CURSOR])
-            .fails(&[Code::Forbidden]),
-    ],
-};
+pub(super) const GROUP: Group =
+    Group {
+        name: "Users and balances",
+        endpoints: &[
+            Endpoint::post("/users", Demand::NOTHING)
+                .asks::<CreateUser>(create)
+                .created()
+                .fails(&[Code::UsernameTaken, Code::EmailTaken]),
+            Endpoint::post("/auth/login", Demand::NOTHING).asks::<LogIn>(log_in).fails(&[Code::LoginFailed]),
+            Endpoint::get("/users/{userId}/reservations", Demand::QUEUE_TOKEN)
+                .asks::<ListReservations>(reservations)
+                .queries(&[LIMIT, CURSOR])
+                .fails(&[Code::Forbidden, Code::UserNotFound]),
+            Endpoint::post("/users/{userId}/balance/charge", Demand::QUEUE_TOKEN)
+                .asks::<ChargeBalance>(charge)
+                .keyed()
+                .fails(&[Code::InvalidAmount, Code::Forbidden, Code::UserNotFound]),
+            Endpoint::post("/users/{userId}/balance/use", Demand::QUEUE_TOKEN)
+                .asks::<UseBalance>(spend)
+                .keyed()
+                .fails(&[Code::InvalidAmount, Code::InsufficientBalance, Code::Forbidden, Code::UserNotFound]),
+            Endpoint::get("/users/{userId}/balance", Demand::QUEUE_TOKEN)
+                .asks::<GetBalance>(balance)
+                .fails(&[Code::Forbidden, Code::UserNotFound]),
+            Endpoint::get("/users/{userId}/balance/entries", Demand::QUEUE_TOKEN)
+                .asks::<ListLedger>(entries)
+                .queries(&[LIMIT, CURSOR])
+                .fails(&[Code::Forbidden, Code::UserNotFound]),
+        ],
+    };
 
 fn create(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     Ok(ask.body::<CreateUser>()?.into())
