@@ -1,0 +1,17 @@
+"""`/compat/cookie`: the token in a cookie, seats by their numbers."""
+
+from sale import SCHEDULE, Sale
+
+
+class Dialect(Sale):
+    """The sale with the names of this design."""
+
+    def values(self) -> dict:
+        return {
+            "userId": lambda fan: fan.user_id,
+            "scheduleId": lambda fan: SCHEDULE,
+            "concertScheduleId": lambda fan: SCHEDULE,
+            "seatId": lambda fan: self.offer()["seatNumber"],
+            "price": lambda fan: self.offer()["price"],
+            "usePoints.amount": lambda fan: 10,
+        }

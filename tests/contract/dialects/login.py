@@ -1,0 +1,50 @@
+"""`/compat/login`: callers log in, and everything goes by UUIDs."""
+
+from sale import PASSWORD, Fan, Sale
+from stack import Stack
+
+MOUNT = "/compat/login"
+# How many seats the schedule has that the fans buy; no other of the demo has as many.
+SEATS = 20_000
+
+
+class Dialect(Sale):
+    """The sale with the names of this design."""
+
+    ENDS_TOKEN = {"pay"}
+
+    def __init__(self, stack: Stack):
+        super().__init__(stack)
+        fan = self.admitted()
+        for concert in self.ask("GET", "/concerts", fan):
+            seats = self.ask("GET", f"/concerts/{concert['id']}/seats", fan)
+            if len(seats) == SEATS:
+                self.concert = concert["id"]
+                self.seat_names = {seat["seat_number"]: seat["id"] for seat in seats}
+
+    def ask(self, method: str, path: str, fan: Fan, body: dict | None = None):
+        """Asks in this dialect."""
+        headers = {"Authorization": f"Bearer {self.log_in(fan)}", "Queue-Token": fan.token}
+        answer = self.session.request(method, self.stack.http + MOUNT + path, json=body, headers=headers, timeout=40)
+        answer.raise_for_status()
+        return answer.json()
+
+    def hold(self, fan: Fan) -> dict:
+        return self.ask("POST", "/reservation", fan, {"concert_id": self.concert, "seat_id": self.seat_names[self.seat()["seatNumber"]]})
+
+    def offer_name(self) -> str:
+        """The name of a seat that nobody has."""
+        return self.seat_names[self.offer()["seatNumber"]]
+
+    def values(self) -> dict:
+        return {
+            "user_id": lambda fan: fan.uuid,
+            "id": lambda fan: self.concert,
+            "concert_id": lambda fan: self.concert,
+            "seat_id": lambda fan: self.offer_name(),
+            "reservation_id": lambda fan: self.held(fan)["id"],
+            "logIn.email": lambda fan: fan.email,
+            "logIn.password": lambda fan: PASSWORD,
+            "chargeBalance.amount": lambda fan: 50_000,
+            "pay.amount": lambda fan: self.held(fan)["amount"],
+        }

@@ -1,0 +1,35 @@
+"""`/compat/reservation-token`: users by UUIDs, a seat booked and paid by its own id, one booking at a time."""
+
+from sale import CONCERT, SCHEDULE, Fan, Sale
+
+
+class Dialect(Sale):
+    """The sale with the names of this design."""
+
+    ENDS_TOKEN = {"paySeat"}
+    MALFORMED = "Request is invalid"
+
+    def join(self, fan: Fan) -> str:
+        body = {"user_id": fan.uuid}
+        return self.call("POST", "/user_queue_tokens", body=body, mount="/compat/reservation-token")["token"]
+
+    def bookable(self, fan: Fan) -> int:
+        """A seat for a fan who has booked no other."""
+        self.let_go(fan)
+        return self.offer()["seatId"]
+
+    def booked(self, fan: Fan) -> int:
+        """A seat that the fan has booked."""
+        if fan.hold is None:
+            self.let_go(fan)
+        return self.held(fan)["seats"][0]["seatId"]
+
+    def values(self) -> dict:
+        return {
+            "user_id": lambda fan: fan.uuid,
+            "concert_id": lambda fan: CONCERT,
+            "concert_date_id": lambda fan: SCHEDULE,
+            "bookSeat.id": self.bookable,
+            "paySeat.id": self.booked,
+            "chargeBalance.amount": lambda fan: 50_000,
+        }
