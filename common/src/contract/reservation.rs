@@ -31,15 +31,34 @@ impl SeatIds {
 impl<'de> Deserialize<'de> for SeatIds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let seats = Vec::<SeatId>::deserialize(deserializer)?;
+        Self::try_from(seats).map_err(de::Error::custom)
+    }
+}
+
+/// Seats that cannot be asked for together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotSeatIds {
+    /// None, or more than one command may name.
+    #[error("must name 1 to {SEATS_PER_COMMAND_MAX} seats")]
+    Count,
+    /// One of them again.
+    #[error("names seat {0} twice")]
+    Twice(SeatId),
+}
+
+impl TryFrom<Vec<SeatId>> for SeatIds {
+    type Error = NotSeatIds;
+
+    fn try_from(seats: Vec<SeatId>) -> Result<Self, NotSeatIds> {
         if seats.is_empty() || seats.len() > SEATS_PER_COMMAND_MAX {
-            return Err(de::Error::custom(format_args!("must name 1 to {SEATS_PER_COMMAND_MAX} seats")));
+            return Err(NotSeatIds::Count);
         }
         let mut sorted = seats.clone();
         sorted.sort_unstable();
-        if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(de::Error::custom(format_args!("names seat {} twice", twice[0])));
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(twice) => Err(NotSeatIds::Twice(twice[0])),
+            None => Ok(Self(seats)),
         }
-        Ok(Self(seats))
     }
 }
 
