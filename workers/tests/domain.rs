@@ -115,13 +115,15 @@ impl World {
     fn load(&mut self) {
         let now = self.now;
         self.sale.reservations = self.reservations.iter().map(|found| (found.id, found.clone())).collect();
-        self.sale.shares.clear();
+        self.sale.seats_of_users.clear();
+        self.sale.holds_of_users.clear();
         for found in &self.reservations {
-            let share = self.sale.shares.entry((found.user, SCHEDULE)).or_default();
             let status = found.status_at(now);
             if matches!(status, ReservationStatus::Reserved | ReservationStatus::Paid) {
-                share.seats += found.seats.len() as u32;
-                share.holds += u32::from(status == ReservationStatus::Reserved);
+                *self.sale.seats_of_users.entry((found.user, SCHEDULE)).or_default() += found.seats.len() as u32;
+            }
+            if status == ReservationStatus::Reserved {
+                *self.sale.holds_of_users.entry(found.user).or_default() += 1;
             }
         }
     }

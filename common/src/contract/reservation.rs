@@ -96,7 +96,7 @@ pub struct HoldSeats {
     /// What the client believes they cost together; refused when it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Amount>,
-    /// Refuse when the user has another live hold of the schedule.
+    /// Refuse when the user has another live hold, of any schedule.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_hold: bool,
 }

@@ -111,15 +111,6 @@ impl Reservation {
     }
 }
 
-/// What a user has of a schedule.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Share {
-    /// Seats held or owned.
-    pub seats: u32,
-    /// Reservations that are held and wait for payment.
-    pub holds: u32,
-}
-
 /// The rows that a batch of holds and releases decides over. Every decision changes them, so that the next command of
 /// the batch sees what the one before it did.
 #[derive(Debug, Default)]
@@ -130,8 +121,10 @@ pub struct Sale {
     pub seats: HashMap<SeatId, Seat>,
     /// The reservations to be released, by id.
     pub reservations: HashMap<ReservationId, Reservation>,
-    /// What users have already, by schedule.
-    pub shares: HashMap<(UserId, ScheduleId), Share>,
+    /// How many seats users hold or own, by schedule.
+    pub seats_of_users: HashMap<(UserId, ScheduleId), u32>,
+    /// How many reservations of users wait for payment, in all schedules.
+    pub holds_of_users: HashMap<UserId, u32>,
 }
 
 /// What becomes of a request to release.
@@ -182,15 +175,16 @@ impl Sale {
             return Err(Rejection::of(Code::AmountMismatch).with("totalAmount", total_amount));
         }
         let owner = (command.user_id, schedule);
-        let had = self.shares.get(&owner).copied().unwrap_or_default();
-        if command.only_hold && had.holds > 0 {
+        let holds = self.holds_of_users.get(&command.user_id).copied().unwrap_or(0);
+        if command.only_hold && holds > 0 {
             return Err(Code::HoldExists.into());
         }
-        let seats = had.seats.saturating_add(u32::try_from(asked.len()).unwrap_or(u32::MAX));
-        if seats > window.seats_per_user {
+        let had = self.seats_of_users.get(&owner).copied().unwrap_or(0);
+        let has = had.saturating_add(u32::try_from(asked.len()).unwrap_or(u32::MAX));
+        if has > window.seats_per_user {
             return Err(Rejection::of(Code::SeatLimitExceeded)
                 .with("limit", window.seats_per_user)
-                .with("seatsAlready", had.seats));
+                .with("seatsAlready", had));
         }
         let taken: Vec<i64> = asked
             .iter()
@@ -207,7 +201,8 @@ impl Sale {
             seat.reservation = Some(id);
             seat.held_until = Some(expires_at);
         }
-        self.shares.insert(owner, Share { seats, holds: had.holds + 1 });
+        self.seats_of_users.insert(owner, has);
+        self.holds_of_users.insert(command.user_id, holds + 1);
         let reservation = Reservation {
             id,
             user: command.user_id,
@@ -255,9 +250,10 @@ impl Sale {
                 freed.push(seat.id);
             }
         }
-        let share = self.shares.entry((reservation.user, id.schedule())).or_default();
-        share.seats = share.seats.saturating_sub(u32::try_from(reservation.seats.len()).unwrap_or(u32::MAX));
-        share.holds = share.holds.saturating_sub(1);
+        let has = self.seats_of_users.entry((reservation.user, id.schedule())).or_default();
+        *has = has.saturating_sub(u32::try_from(reservation.seats.len()).unwrap_or(u32::MAX));
+        let holds = self.holds_of_users.entry(reservation.user).or_default();
+        *holds = holds.saturating_sub(1);
         Ok(Release::Freed(freed))
     }
 }

@@ -144,11 +144,13 @@ impl ReservationLane {
     /// Loads, in the global lock order, every row that the decisions look at.
     async fn load(&self, batch: &mut Batch, open: &[(usize, Arc<Envelope>)]) -> Result<Sale, Failure> {
         let (mut schedules, mut pairs, mut seats, mut reservations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut only_holders = Vec::new();
         for (_, command) in open {
             match &command.command {
                 Command::HoldSeats(hold) => {
                     schedules.push(hold.schedule_id.get());
                     pairs.push((hold.user_id, hold.schedule_id));
+                    only_holders.extend(hold.only_hold.then_some(hold.user_id.get()));
                     seats.extend(hold.seat_ids.as_slice().iter().map(|seat| seat.get()));
                 }
                 Command::ReleaseReservation(release) => reservations.push(release.reservation_id.get()),
@@ -166,7 +168,12 @@ impl ReservationLane {
             let limit = self.limits.seats_per_user;
             sale.schedules =
                 store::reservations::sale_windows(batch.db(), &sorted(schedules), limit).await?.into_iter().collect();
-            sale.shares = store::reservations::shares(batch.db(), &sorted(pairs), now).await?.into_iter().collect();
+            sale.seats_of_users =
+                store::reservations::seats_of_users(batch.db(), &sorted(pairs), now).await?.into_iter().collect();
+            sale.holds_of_users = store::reservations::holds_of_users(batch.db(), &sorted(only_holders), now)
+                .await?
+                .into_iter()
+                .collect();
         }
         sale.seats = views::by_id(store::seats::lock(batch.db(), &sorted(seats)).await?);
         Ok(sale)

@@ -6,7 +6,7 @@ use onsale_common::time::Time;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::domain::hold::{Reservation, SaleWindow, Share};
+use crate::domain::hold::{Reservation, SaleWindow};
 use crate::failure::Failure;
 use crate::store::pages::PageAsked;
 
@@ -179,17 +179,17 @@ pub async fn sale_windows(
     Ok(rows.into_iter().map(|row| (ScheduleId::new(row.id), window(row))).collect())
 }
 
-/// What some users have of some schedules.
+/// How many seats some users hold or own in some schedules.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn shares(
+pub async fn seats_of_users(
     db: &mut PgConnection,
     pairs: &[(UserId, ScheduleId)],
     now: Time,
-) -> Result<Vec<((UserId, ScheduleId), Share)>, Failure> {
-    let rows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
-        "SELECT r.user_id, r.schedule_id, sum(cardinality(r.seat_ids)), count(*) FILTER (WHERE r.status = 0)
+) -> Result<Vec<((UserId, ScheduleId), u32)>, Failure> {
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT r.user_id, r.schedule_id, sum(cardinality(r.seat_ids))
          FROM unnest($1::bigint[], $2::bigint[]) AS wanted(user_id, schedule_id)
          JOIN reservations r USING (user_id, schedule_id)
          WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > $3)
@@ -200,11 +200,33 @@ pub async fn shares(
     .bind(now.0)
     .fetch_all(db)
     .await?;
-    let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-    let share = |(user, schedule, seats, holds): (i64, i64, i64, i64)| {
-        ((UserId::new(user), ScheduleId::new(schedule)), Share { seats: count(seats), holds: count(holds) })
-    };
-    Ok(rows.into_iter().map(share).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(user, schedule, seats)| {
+            ((UserId::new(user), ScheduleId::new(schedule)), u32::try_from(seats).unwrap_or(u32::MAX))
+        })
+        .collect())
+}
+
+/// How many reservations of some users wait for payment, in all schedules. Of two holds that a user tries in different
+/// schedules with one token, the second waits for that token's row, and counts the first.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn holds_of_users(db: &mut PgConnection, users: &[i64], now: Time) -> Result<Vec<(UserId, u32)>, Failure> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT user_id, count(*) FROM reservations
+         WHERE user_id = ANY($1) AND status = 0 AND expires_at > $2
+         GROUP BY 1",
+    )
+    .bind(users)
+    .bind(now.0)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|(user, holds)| (UserId::new(user), u32::try_from(holds).unwrap_or(u32::MAX))).collect())
 }
 
 /// Draws numbers for new reservations.
