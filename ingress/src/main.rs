@@ -105,6 +105,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("could not listen on {} (ONSALE_HTTP_LISTEN)", config.listen))?;
     let shutdown = shutdown::on_signal().context("could not handle signals")?;
     let router = Router::new(DIALECTS, config.root_api).context("the tables of endpoints contradict each other")?;
+    let docs = Docs::of(DIALECTS, config.root_api, &config.rpc.topology);
     let (rpc, ready) = (RpcClient::new(config.rpc), Readiness::default());
     // The link outlives the drain: requests in progress still wait for their replies.
     let unlink = CancellationToken::new();
@@ -113,7 +114,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(async move { rpc.run(&ready, &unlink).await })
     };
     tracing::info!(listen = %listener.local_addr()?, "serving");
-    let docs = Docs::of(DIALECTS, config.root_api);
     let ingress = Arc::new(Ingress::new(rpc, router, docs, config.access, config.limits, ready));
     server::serve(listener, ingress, shutdown).await;
     unlink.cancel();

@@ -58,15 +58,9 @@ impl Served {
         let listener = server::listen(config.listen).unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new(dialects, config.root_api).unwrap();
+        let docs = Docs::of(dialects, config.root_api, &config.rpc.topology);
         let rpc = RpcClient::new(config.rpc);
-        let ingress = Ingress::new(
-            rpc,
-            router,
-            Docs::of(dialects, config.root_api),
-            config.access,
-            config.limits,
-            Readiness::default(),
-        );
+        let ingress = Ingress::new(rpc, router, docs, config.access, config.limits, Readiness::default());
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(server::serve(listener, Arc::new(ingress), shutdown.clone()));
         Self { address, shutdown, server }
