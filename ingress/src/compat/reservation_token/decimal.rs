@@ -1,12 +1,12 @@
 //! Amounts in this design: decimals, written with a fraction even where it is zero.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use onsale_common::ids::MAX_ID;
 use onsale_common::money::{Amount, Money};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
 
 /// The largest amount that a decimal of a JSON reader says exactly.
 const EXACT_MAX: f64 = MAX_ID as f64;
@@ -47,28 +47,12 @@ impl Serialize for DecimalAmount {
 
 impl<'de> Deserialize<'de> for DecimalAmount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Money;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number without a fraction of the currency's unit")
-            }
-            fn visit_i64<E>(self, amount: i64) -> Result<Money, E> {
-                Ok(amount)
-            }
-            fn visit_u64<E>(self, amount: u64) -> Result<Money, E> {
-                // More than anybody may charge is refused as such.
-                Ok(Money::try_from(amount).unwrap_or(Money::MAX))
-            }
-            fn visit_f64<E: de::Error>(self, amount: f64) -> Result<Money, E> {
-                if amount.fract() == 0.0 && amount.abs() <= EXACT_MAX {
-                    Ok(amount as Money)
-                } else {
-                    Err(E::invalid_value(de::Unexpected::Float(amount), &self))
-                }
-            }
-        }
-        deserializer.deserialize_any(Visitor).map(|amount| Self(Amount::new(amount)))
+        // From the text: serde_json reads long decimals as a neighbour of what they say.
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let whole = |decimal: &f64| decimal.fract() == 0.0 && decimal.abs() <= EXACT_MAX;
+        let decimal = json.get().parse::<f64>().ok().filter(whole);
+        let decimal = decimal.ok_or_else(|| de::Error::custom("must be a number without a fraction"))?;
+        Ok(Self(Amount::new(decimal as Money)))
     }
 }
 

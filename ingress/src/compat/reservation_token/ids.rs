@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The schema of such a number.
 pub(super) fn long() -> Value {
-    json!({ "type": "integer", "format": "int64" })
+    json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX })
 }
 
 /// The id that a parameter says. A number that cannot be one of ours is an id that nothing has: the largest is too high
