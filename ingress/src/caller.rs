@@ -24,7 +24,7 @@ pub(crate) struct Demand {
     pub(crate) token: Option<Place>,
     /// Whether a request may do without the queue token.
     pub(crate) token_optional: bool,
-    /// When a login is demanded. A queue token that was given stands for an optional one.
+    /// When a login is demanded. An optional queue token that was given stands for it.
     pub(crate) login: Login,
     /// Whether the organiser's key is demanded.
     pub(crate) admin_key: bool,
@@ -48,7 +48,7 @@ pub(crate) enum Login {
     Never,
     /// Where the service demands logins at all (`ONSALE_AUTH=jwt`).
     WhereDemanded,
-    /// Always.
+    /// Always; a queue token stands for it where the token is optional.
     Always,
 }
 
@@ -111,11 +111,12 @@ impl Access {
             None => None,
         };
         let login = match demand.login {
-            Login::Never => false,
-            Login::WhereDemanded => self.logins_demanded && token.is_none(),
-            Login::Always => true,
+            Login::Never => None,
+            Login::WhereDemanded if !self.logins_demanded || token.is_some() => None,
+            Login::Always if demand.token_optional && token.is_some() => self.login(headers).ok(),
+            Login::WhereDemanded | Login::Always => Some(self.login(headers)?),
         };
-        Ok(Caller { token, login: if login { Some(self.login(headers)?) } else { None } })
+        Ok(Caller { token, login })
     }
 
     fn token(&self, place: Place, demand: Demand, headers: &HeaderMap) -> Result<Option<QueueToken>, Rejection> {
@@ -359,6 +360,32 @@ mod tests {
         assert_eq!(check(&[("authorization", &token)]).unwrap().login, Some(UserId::new(5)));
         assert_eq!(code(check(&[])), Code::LoginRequired);
         assert_eq!(code(check(&[("authorization", &token[..token.len() - 2])])), Code::LoginRequired);
+    }
+
+    #[test]
+    fn an_optional_token_stands_for_a_login_and_a_demanded_one_comes_with_it() {
+        let logins = Logins::new(&[7; 32], Duration::from_secs(60));
+        let login = format!("Bearer {}", logins.sign(UserId::new(5), Time::now()).unwrap());
+        let token = QueueToken::draw(ScheduleId::new(3)).unwrap();
+        let [text, user] = [token.uuid().to_string(), login];
+        let [with_token, with_login] = [("queue-token", text.as_str()), ("authorization", user.as_str())];
+        let access = Access::new(Some(logins), false, None);
+        let place = Place::Header("Queue-Token");
+        let either = Demand { login: Login::Always, ..Demand::token_or_login(place) };
+        let both = Demand { login: Login::Always, ..Demand::token_in(place) };
+        let check = |demand: Demand, pairs: &[(&'static str, &str)]| access.check(demand, &headers(pairs));
+        let known = Caller { token: Some(token), login: Some(UserId::new(5)) };
+        assert_eq!(check(either, &[with_token, with_login]), Ok(known));
+        assert_eq!(check(either, &[with_token]), Ok(Caller { login: None, ..known }));
+        assert_eq!(
+            check(either, &[with_token, ("authorization", "Bearer nonsense")]),
+            Ok(Caller { login: None, ..known })
+        );
+        assert_eq!(check(either, &[with_login]), Ok(Caller { token: None, ..known }));
+        assert_eq!(code(check(either, &[])), Code::LoginRequired);
+        assert_eq!(check(both, &[with_token, with_login]), Ok(known));
+        assert_eq!(code(check(both, &[with_token])), Code::LoginRequired);
+        assert_eq!(code(check(both, &[with_login])), Code::TokenMissing);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod bearer;
 pub(crate) mod cookie;
+mod decimal;
 pub(crate) mod login;
 pub(crate) mod reservation_token;
 mod seat;

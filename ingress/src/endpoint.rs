@@ -114,6 +114,8 @@ pub(crate) struct Doc {
     pub(crate) queries: &'static [Param],
     /// The body of a success, without the dialect's envelope.
     pub(crate) reply: Option<Shape>,
+    /// Another status that a success may have, and its body.
+    pub(crate) also: Option<(StatusCode, Shape)>,
     /// The cookie that a success sets.
     pub(crate) sets_cookie: Option<&'static str>,
 }
@@ -127,6 +129,7 @@ impl Endpoint {
             own_params: &[],
             queries: &[],
             reply: None,
+            also: None,
             sets_cookie: None,
         };
         Self {
@@ -195,6 +198,11 @@ impl Endpoint {
     /// These parameters of its path mean something else here than in the rest of the dialect.
     pub(crate) const fn own_params(self, own_params: &'static [Param]) -> Self {
         Self { doc: Doc { own_params, ..self.doc }, ..self }
+    }
+
+    /// A success may have another status, and carries this then.
+    pub(crate) const fn also_gives<T: JsonSchema + Serialize + Example>(self, status: StatusCode) -> Self {
+        Self { doc: Doc { also: Some((status, Shape::of::<T>())), ..self.doc }, ..self }
     }
 
     /// A request has these query parameters.

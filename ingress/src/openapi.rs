@@ -154,6 +154,12 @@ impl<'d> Writer<'d> {
             scheme("adminKey", json!({ "type": "http", "scheme": "bearer" }));
         }
         let optional = demand.token.is_none() || demand.token_optional;
+        if !optional && demand.login == Login::Always {
+            // Not the one or the other: both.
+            let both: Map<String, Value> =
+                ways.drain(..).filter_map(|way| way.as_object().cloned()).flatten().collect();
+            ways.push(both.into());
+        }
         if optional && !demand.admin_key && demand.login != Login::Always {
             ways.push(json!({}));
         }
@@ -162,9 +168,15 @@ impl<'d> Writer<'d> {
 
     fn responses(&mut self, endpoint: &Endpoint, request: Option<&Request>) -> Value {
         let mut responses = Map::new();
-        responses.insert(endpoint.status.as_str().to_owned(), self.success(endpoint));
+        let also = endpoint.doc.also.map(|(status, shape)| (status, Some(shape)));
+        for (status, shape) in also.into_iter().chain([(endpoint.status, endpoint.doc.reply)]) {
+            responses.insert(status.as_str().to_owned(), self.success(endpoint, shape));
+        }
         for (name, failure) in self.failures(endpoint, request) {
             let words = self.dialect.words_for(Some(endpoint), &failure);
+            if also.is_some_and(|(status, _)| status == words.status) {
+                continue;
+            }
             let body = (self.dialect.failed_body)(&failure, words);
             let body: Value = serde_json::from_slice(&body).expect("a failure is JSON");
             let response = responses.entry(words.status.as_str()).or_insert_with(|| failed_response(words.status));
@@ -173,9 +185,9 @@ impl<'d> Writer<'d> {
         responses.into()
     }
 
-    fn success(&mut self, endpoint: &Endpoint) -> Value {
+    fn success(&mut self, endpoint: &Endpoint, shape: Option<Shape>) -> Value {
         let mut response = json!({ "description": "Done." });
-        if let Some(shape) = endpoint.doc.reply {
+        if let Some(shape) = shape {
             let data = serde_json::to_vec(&(shape.example)()).expect("an example is JSON");
             let example = (self.dialect.done_body)(&data.into());
             let schema = (self.dialect.done_schema)((shape.schema)(&mut self.replies).to_value());

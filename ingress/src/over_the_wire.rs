@@ -120,6 +120,8 @@ async fn alive_but_not_ready_without_a_broker() {
     assert_eq!(ready.status, 503);
     assert!(ready.head.contains("retry-after: 1"));
     assert_eq!(served.ask("GET", "/metrics", "", "").await.status, 200);
+    let health = served.ask("GET", "/compat/login/health", "", "").await;
+    assert_eq!((health.status, health.body.as_str()), (503, r#"{"status":"ERROR"}"#));
     let refused = served.ask("GET", "/api/v1/concerts?limit=5", "", "").await;
     refused.is(503, "OVERLOADED");
     assert!(refused.head.contains("retry-after: 1"));
