@@ -21,7 +21,7 @@ use super::{LOGIN_AND_TOKEN, USER_EXAMPLE};
 pub(super) const GROUP: Group = Group {
     name: "Payments",
     endpoints: &[Endpoint::post("/payment", LOGIN_AND_TOKEN)
-        .talks("payReservation", "Pay a reservation from the balance.", |talk| answer_with(pay(talk)))
+        .talks("pay", "Pay a reservation from the balance.", |talk| answer_with(pay(talk)))
         .takes::<PayReservation>()
         .gives::<Payment>()
         .created()
