@@ -115,3 +115,57 @@ pub(crate) fn codes_of(endpoint: &Endpoint) -> Vec<Code> {
     codes.retain(|code| seen.insert(*code));
     codes
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use hyper::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+
+    use super::*;
+    use crate::answer::OwnWords;
+    use crate::caller::{Demand, Place};
+    use crate::v1;
+
+    const FULL: OwnWords = OwnWords::new(Code::SeatTaken, StatusCode::GONE, "full");
+    const LATE: OwnWords = OwnWords::new(Code::SeatTaken, StatusCode::NOT_FOUND, "late");
+
+    #[test]
+    fn words_come_with_the_failure_or_are_the_endpoints_or_the_dialects() {
+        let endpoint = Endpoint::post("/seats", Demand::NOTHING).says(&[FULL, LATE]);
+        let words = |endpoint, failure: Failure| v1::DIALECT.words_for(endpoint, &failure);
+        assert_eq!(words(Some(&endpoint), LATE.into()), LATE.words);
+        assert_eq!(words(Some(&endpoint), Code::SeatTaken.into()), FULL.words);
+        assert_eq!(words(Some(&endpoint), Code::Forbidden.into()), answer::words(Code::Forbidden));
+        assert_eq!(words(None, Code::SeatTaken.into()), answer::words(Code::SeatTaken));
+    }
+
+    #[test]
+    fn every_dialect_says_every_code_in_json_with_the_headers_that_its_status_owes() {
+        for dialect in crate::DIALECTS {
+            for code in Code::ALL {
+                let what = format!("{}: {code:?}", dialect.name);
+                let answer = dialect.failed(None, &(*code).into());
+                let status = answer.status();
+                assert!(status.is_client_error() || status.is_server_error(), "{what}");
+                assert_eq!(status == 401, answer.headers().contains_key(WWW_AUTHENTICATE), "{what}");
+                assert_eq!(matches!(status.as_u16(), 429 | 503), answer.headers().contains_key(RETRY_AFTER), "{what}");
+                let body = futures_util::FutureExt::now_or_never(answer.into_body().collect()).unwrap().unwrap();
+                let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap();
+                assert!(body.as_object().is_some_and(|body| !body.is_empty()), "{what}: {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_follow_from_what_an_endpoint_demands_and_stand_once() {
+        let plain = codes_of(&Endpoint::get("/seats", Demand::NOTHING));
+        assert_eq!(plain, [Code::Overloaded, Code::Timeout, Code::Internal]);
+        let demand = Demand::token_or_login(Place::Bearer);
+        let codes = codes_of(&Endpoint::post("/seats/{seatId}", demand).key_required().fails(&[Code::Forbidden]));
+        assert_eq!(codes.iter().collect::<HashSet<_>>().len(), codes.len(), "{codes:?}");
+        for code in [Code::TokenInvalid, Code::LoginRequired, Code::InvalidRequest, Code::IdempotencyKeyReused] {
+            assert!(codes.contains(&code), "{code:?}");
+        }
+        assert!(!codes.contains(&Code::TokenMissing), "a login is as good");
+    }
+}
