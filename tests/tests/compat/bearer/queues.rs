@@ -24,7 +24,7 @@ fn active(user: &str) -> Value {
 }
 
 fn time(value: &Value) -> Time {
-    serde_json::from_value(value.clone()).unwrap()
+    serde_json::from_value(value.clone()).expect("a time")
 }
 
 #[tokio::test(flavor = "multi_thread")]
