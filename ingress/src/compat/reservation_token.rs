@@ -3,7 +3,6 @@
 
 mod bookings;
 mod catalog;
-mod decimal;
 mod ids;
 mod queue;
 mod users;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::answer::Failure;
 use crate::caller::Demand;
-use crate::compat::decimal::Decimal;
+use crate::compat::decimal::DecimalAmount;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
 use crate::talk::{Talk, answer_with};
@@ -37,7 +37,7 @@ pub(super) const GROUP: Group = Group {
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Charge {
     /// How much, in whole won.
-    amount: Decimal,
+    amount: DecimalAmount,
     /// The user who logged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_id: Option<Uuid>,
@@ -45,7 +45,7 @@ struct Charge {
 
 impl Example for Charge {
     fn example() -> Self {
-        Self { amount: Decimal(ChargeBalance::example().amount), user_id: None }
+        Self { amount: DecimalAmount(ChargeBalance::example().amount), user_id: None }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::answer::Failure;
-use crate::compat::decimal::Decimal;
+use crate::compat::decimal::DecimalAmount;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
 use crate::talk::{Talk, answer_with};
@@ -49,7 +49,7 @@ struct PayReservation {
     payment_method: Method,
     /// What the client believes it costs; refused when it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    amount: Option<Decimal>,
+    amount: Option<DecimalAmount>,
     /// The user who logged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_id: Option<Uuid>,
@@ -61,7 +61,7 @@ impl Example for PayReservation {
         Self {
             reservation_id: name_of(pay.reservation_id),
             payment_method: Method::example(),
-            amount: pay.amount.map(Decimal),
+            amount: pay.amount.map(DecimalAmount),
             user_id: None,
         }
     }

@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::decimal::{Decimal, DecimalAmount};
 use super::{EXAMPLE_USER, TOKEN_OR_LOGIN, find_user, performance_datetime};
 use crate::answer::Failure;
+use crate::compat::decimal::{Decimal, DecimalAmount};
 use crate::compat::zoneless::Zoneless;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;

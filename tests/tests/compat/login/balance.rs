@@ -36,10 +36,10 @@ async fn whole_amounts_are_charged_with_decimals_or_without() {
         let charged = post(amount).await;
         assert_eq!((charged.status, &charged.body["balance"]), (200, &json!(balance)), "{amount}");
     }
-    for amount in ["0", "-1", "0.01", "1000.50", "10000001", "1e15", "1e300", "9223372036854775808"] {
+    for amount in ["0", "-1", "-1000.00", "10000001", "1e15"] {
         refused(&post(amount).await, 400, "INVALID_AMOUNT");
     }
-    for amount in ["\"1000\"", "null", "true", "[1]", "{}", "1,"] {
+    for amount in ["0.01", "1000.50", "1e300", "9223372036854775808", "\"1000\"", "null", "true", "[1]", "{}", "1,"] {
         let answer = post(amount).await;
         refused(&answer, 400, "INVALID_REQUEST");
         let named = text(&answer.body["message"]).contains("amount");
