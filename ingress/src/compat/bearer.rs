@@ -6,12 +6,14 @@ mod payments;
 mod points;
 mod queues;
 mod reservations;
+mod username;
 mod words;
 
 use futures_util::future::join;
 use onsale_common::contract::Code;
 use onsale_common::contract::account::{FindUser, UserView};
-use onsale_common::ids::{ConcertId, ScheduleId};
+use onsale_common::ids::{ConcertId, MAX_ID};
+use serde_json::{Value, json};
 
 use crate::answer::Failure;
 use crate::caller::{Demand, Place};
@@ -19,18 +21,21 @@ use crate::dialect::Dialect;
 use crate::shape::Param;
 use crate::talk::Talk;
 
+use self::username::Username;
+
 /// The dialect.
 pub(crate) static DIALECT: Dialect = Dialect {
     name: "bearer",
-    title: "Onsale, /compat/bearer",
-    about: "One waiting room for the whole service; its token travels in `Authorization: Bearer` and opens every \
-            schedule. `userId` is a username. Failure is `{status, message}`.",
+    title: "Onsale for clients with bearer tokens",
+    about: "The queue token travels in `Authorization: Bearer`; it is one for the whole service and opens every schedule. \
+            `userId` is a username. Successes have no envelope; failures are `{status, message}`, in Korean. A seat is \
+            named by the `seatId` of its list, or by its number within the schedule.",
     mount: "/compat/bearer",
     groups: &[&concerts::GROUP, &queues::GROUP, &reservations::GROUP, &points::GROUP, &payments::GROUP],
     path_params: &[
         Param::of::<ConcertId>("concertId", "The concert.", "1"),
-        Param::of::<ScheduleId>("scheduleId", "The schedule: one performance of a concert.", "1"),
-        Param::of::<String>("userId", "The user, by name.", "\"user1\""),
+        Param::new("scheduleId", "The schedule: one performance of a concert.", schedule_id, "1"),
+        Param::of::<Username>("userId", "The user, by name.", "\"user1\""),
     ],
     strict_query: false,
     done_body: |data| data.clone(),
@@ -46,6 +51,11 @@ const TOKEN: Demand = Demand::token_in(Place::Bearer);
 
 /// The user of the examples.
 const EXAMPLE_USER: &str = "user1";
+
+/// Not 0, which is the waiting room of the whole service.
+fn schedule_id() -> Value {
+    json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID })
+}
 
 /// The user of this name.
 async fn user_named(talk: &Talk<'_>, name: &str) -> Result<UserView, Failure> {

@@ -14,6 +14,7 @@ use crate::dialect::Group;
 use crate::endpoint::Endpoint;
 use crate::talk::{Talk, answer_with};
 
+use super::username::Username;
 use super::{EXAMPLE_USER, TOKEN, token_user};
 
 pub(super) const GROUP: Group = Group {
@@ -53,7 +54,7 @@ const fn payment(path: &'static str, operation: &'static str) -> Endpoint {
 #[serde(rename_all = "camelCase")]
 struct PayReservation {
     /// The token's user, by name.
-    user_id: String,
+    user_id: Username,
     /// The reservation.
     reserve_id: ReservationId,
     /// What it costs.
@@ -63,7 +64,7 @@ struct PayReservation {
 impl Example for PayReservation {
     fn example() -> Self {
         let PaymentView { reservation_id, amount, .. } = Example::example();
-        Self { user_id: EXAMPLE_USER.to_owned(), reserve_id: reservation_id, amount: Amount::new(amount) }
+        Self { user_id: Example::example(), reserve_id: reservation_id, amount: Amount::new(amount) }
     }
 }
 
@@ -114,7 +115,7 @@ impl Example for Payment {
 
 async fn pay(talk: Talk<'_>) -> Result<Payment, Failure> {
     let body: PayReservation = talk.ask.read()?;
-    let user = token_user(&talk, &body.user_id).await?;
+    let user = token_user(&talk, body.user_id.as_str()).await?;
     let pay = Pay {
         reservation_id: body.reserve_id,
         payment_method: PaymentMethod::Balance,

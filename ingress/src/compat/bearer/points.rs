@@ -12,6 +12,7 @@ use crate::dialect::Group;
 use crate::endpoint::Endpoint;
 use crate::talk::{Talk, answer_with};
 
+use super::username::Username;
 use super::{EXAMPLE_USER, user_named};
 
 /// The design asks for no token here. Where the service demands logins, the user's own token will do.
@@ -38,14 +39,14 @@ pub(super) const GROUP: Group = Group {
 #[serde(rename_all = "camelCase")]
 struct ChargePoints {
     /// The user, by name.
-    user_id: String,
+    user_id: Username,
     /// How much, above zero.
     amount: Amount,
 }
 
 impl Example for ChargePoints {
     fn example() -> Self {
-        Self { user_id: EXAMPLE_USER.to_owned(), amount: ChargeBalance::example().amount }
+        Self { user_id: Example::example(), amount: ChargeBalance::example().amount }
     }
 }
 
@@ -67,7 +68,7 @@ impl Example for Points {
 
 async fn charge(mut talk: Talk<'_>) -> Result<Points, Failure> {
     let body: ChargePoints = talk.ask.read()?;
-    let user = user_named(&talk, &body.user_id).await?;
+    let user = user_named(&talk, body.user_id.as_str()).await?;
     talk.go_on_as(user.user_id).await?;
     let charged = talk.effect(ChargeBalance { user_id: user.user_id, amount: body.amount }).await?;
     Ok(Points { user_id: user.username, point: charged.current_balance })

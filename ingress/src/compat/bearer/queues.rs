@@ -15,6 +15,7 @@ use crate::dialect::Group;
 use crate::endpoint::Endpoint;
 use crate::talk::{Talk, answer_with};
 
+use super::username::Username;
 use super::{EXAMPLE_USER, TOKEN, token_user, user_named};
 
 pub(super) const GROUP: Group = Group {
@@ -38,12 +39,12 @@ pub(super) const GROUP: Group = Group {
 #[serde(rename_all = "camelCase")]
 struct JoinQueue {
     /// The user, by name.
-    user_id: String,
+    user_id: Username,
 }
 
 impl Example for JoinQueue {
     fn example() -> Self {
-        Self { user_id: EXAMPLE_USER.to_owned() }
+        Self { user_id: Example::example() }
     }
 }
 
@@ -107,7 +108,7 @@ impl Example for Token {
 
 async fn join_queue(mut talk: Talk<'_>) -> Result<Token, Failure> {
     let body: JoinQueue = talk.ask.read()?;
-    let user = user_named(&talk, &body.user_id).await?;
+    let user = user_named(&talk, body.user_id.as_str()).await?;
     // The login, where one is demanded, must be the user's.
     talk.go_on_as(user.user_id).await?;
     let room = IssueToken { user_id: user.user_id, schedule_id: ScheduleId::SERVICE_WIDE };

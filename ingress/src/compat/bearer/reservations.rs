@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Failure;
 use crate::ask::real_schedule;
+use crate::compat::seat::seat_of;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
 use crate::talk::{Talk, answer_with};
 
-use super::super::seat::seat_of;
-use super::{EXAMPLE_USER, TOKEN, token_user};
+use super::username::Username;
+use super::{TOKEN, token_user};
 
 pub(super) const GROUP: Group = Group {
     name: "Holds",
@@ -45,7 +46,7 @@ pub(super) const GROUP: Group = Group {
 #[serde(rename_all = "camelCase")]
 struct Reserve {
     /// The token's user, by name.
-    user_id: String,
+    user_id: Username,
     /// The concert.
     concert_id: ConcertId,
     /// The concert's schedule.
@@ -59,7 +60,7 @@ impl Example for Reserve {
     fn example() -> Self {
         let SeatInContext { seat, schedule, concert, .. } = Example::example();
         Self {
-            user_id: EXAMPLE_USER.to_owned(),
+            user_id: Example::example(),
             concert_id: concert.concert_id,
             schedule_id: schedule.schedule_id,
             seat_id: seat.seat_id,
@@ -146,7 +147,7 @@ impl Example for Reservation {
 async fn reserve(talk: Talk<'_>) -> Result<Reservation, Failure> {
     let body: Reserve = talk.ask.read()?;
     real_schedule(body.schedule_id)?;
-    let (user, seat) = join(token_user(&talk, &body.user_id), find(&talk, &body)).await;
+    let (user, seat) = join(token_user(&talk, body.user_id.as_str()), find(&talk, &body)).await;
     let (user, seat) = (user?, seat?);
     let hold = HoldSeats {
         schedule_id: body.schedule_id,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hyper::StatusCode;
 use onsale_common::contract::Code;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, Failure, Words};
@@ -63,7 +64,14 @@ const fn message(code: Code) -> &'static str {
     }
 }
 
-/// The body of a failure; of a request that is not valid it names the fields.
+/// The body of a failure.
+#[derive(Serialize)]
+struct Said {
+    status: String,
+    message: String,
+}
+
+/// Says a failure; of a request that is not valid it names the fields.
 pub(super) fn failed_body(failure: &Failure, words: Words) -> Bytes {
     let mut message = words.message.unwrap_or_default().to_owned();
     if failure.code == Code::InvalidRequest
@@ -71,7 +79,8 @@ pub(super) fn failed_body(failure: &Failure, words: Words) -> Bytes {
     {
         message = format!("{}: {}", message.trim_end_matches('.'), names(fields));
     }
-    json!({ "status": name(words.status), "message": message }).to_string().into()
+    let said = Said { status: name(words.status), message };
+    serde_json::to_vec(&said).expect("two strings are JSON").into()
 }
 
 fn names(fields: &Map<String, Value>) -> String {

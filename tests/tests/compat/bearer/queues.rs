@@ -41,6 +41,10 @@ async fn tokens_wait_their_turn_and_are_good_for_five_minutes_then() {
     failed(&join(fan, "user1").await, TOKEN_EXISTS);
     failed(&join(fan, "user3").await, TOKEN_EXISTS);
     refused(&join(fan, "nobody").await, 404, "NOT_FOUND");
+    for body in [json!({}), json!({ "userId": null }), json!({ "userId": 1 }), json!({ "userId": "" })] {
+        let answer = ask(fan, "POST", "/queues", "", body).await;
+        assert!(refused(&answer, 400, "BAD_REQUEST").contains("userId"), "{answer:?}");
+    }
 
     let [first, second, third] = [first, second, third].map(|token| token.body);
     let [one, two, three] = [&first, &second, &third].map(|token| token["tokenId"].as_str().unwrap());
