@@ -37,8 +37,8 @@ pub(crate) static DIALECT: Dialect = Dialect {
     name: "reservation-token",
     title: "Onsale: reservation token",
     about: "One queue for the whole service: its token, in `X-Reservation-Token`, opens every performance. A user has one \
-            booking under way at a time. Times are UTC without a zone, those of performances local; amounts are whole \
-            decimals. A failure is `{message}`.",
+            booking under way at a time; seats that were held together through another API are paid together. Times are \
+            UTC without a zone, those of performances local; amounts are whole decimals. A failure is `{message}`.",
     mount: "/compat/reservation-token",
     groups: &[&queue::GROUP, &users::GROUP, &catalog::GROUP, &bookings::GROUP],
     path_params: &[

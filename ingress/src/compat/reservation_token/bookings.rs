@@ -95,14 +95,14 @@ async fn book(talk: Talk<'_>) -> Result<Booking, Failure> {
     };
     match talk.effect(hold).await {
         Ok(held) => Ok(Booking::of(&held, seat)),
-        Err(refused) => Err(why(&talk, seat, refused).await?),
+        // That it is sold comes before whatever the user or somebody else has under way.
+        Err(refused) if may_be_sold(refused.code) && is_sold(&talk, seat).await? => Err(SOLD.into()),
+        Err(refused) => Err(refused),
     }
 }
 
-/// Why a seat could not be held: that it is sold comes before whatever the user or somebody else has under way.
-async fn why(talk: &Talk<'_>, seat: SeatId, refused: Failure) -> Result<Failure, Failure> {
-    let may_be_sold = matches!(refused.code, Code::SeatTaken | Code::HoldExists | Code::SeatLimitExceeded);
-    if may_be_sold && is_sold(talk, seat).await? { Ok(SOLD.into()) } else { Ok(refused) }
+fn may_be_sold(refused: Code) -> bool {
+    matches!(refused, Code::SeatTaken | Code::HoldExists | Code::SeatLimitExceeded)
 }
 
 async fn is_sold(talk: &Talk<'_>, seat: SeatId) -> Result<bool, Failure> {
@@ -131,17 +131,17 @@ async fn pay(mut talk: Talk<'_>) -> Result<SoldSeat, Failure> {
         }
         Some((ReservationStatus::Paid, _)) => Err(Code::AlreadyPaid.into()),
         Some((ReservationStatus::Expired, _)) => Err(Code::ReservationExpired.into()),
-        Some((ReservationStatus::Cancelled, _)) | None => Err(nothing_to_pay(&talk, seat).await?),
+        Some((ReservationStatus::Cancelled, _)) | None => Err(nothing_to_pay(&talk, seat).await?.into()),
     }
 }
 
-/// Why there is nothing to pay for who has not booked the seat.
-async fn nothing_to_pay(talk: &Talk<'_>, seat: SeatId) -> Result<Failure, Failure> {
+/// Why there is nothing to pay for who has not booked the seat: the token, that there is no such seat, who has it.
+async fn nothing_to_pay(talk: &Talk<'_>, seat: SeatId) -> Result<Code, Failure> {
     match talk.command(GetToken::default()).await?.status {
-        TokenStatus::Waiting => Ok(Code::TokenNotActive.into()),
-        TokenStatus::Expired | TokenStatus::Used => Ok(Code::TokenExpired.into()),
-        TokenStatus::Active if is_sold(talk, seat).await? => Ok(Code::AlreadyPaid.into()),
-        TokenStatus::Active => Ok(Code::ReservationNotFound.into()),
+        TokenStatus::Waiting => Ok(Code::TokenNotActive),
+        TokenStatus::Expired | TokenStatus::Used => Ok(Code::TokenExpired),
+        TokenStatus::Active if is_sold(talk, seat).await? => Ok(Code::AlreadyPaid),
+        TokenStatus::Active => Ok(Code::ReservationNotFound),
     }
 }
 
