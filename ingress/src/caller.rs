@@ -122,8 +122,14 @@ impl Access {
     fn token(&self, place: Place, demand: Demand, headers: &HeaderMap) -> Result<Option<QueueToken>, Rejection> {
         match queue_token(place, headers) {
             Err(missing) if missing.code == Code::TokenMissing && demand.token_optional => Ok(None),
-            // What is no token may be the login, which is given in the same place.
-            Err(_) if place == Place::Bearer && demand.token_optional && self.logins_demanded => Ok(None),
+            // What is no token may be the login, which is given in the same place, and may be given unasked.
+            Err(_)
+                if place == Place::Bearer
+                    && demand.token_optional
+                    && (self.logins_demanded || self.login(headers).is_ok()) =>
+            {
+                Ok(None)
+            }
             token => token.map(Some),
         }
     }

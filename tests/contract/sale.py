@@ -17,6 +17,11 @@ PASSWORD = "correct horse battery staple"
 CHARGE = 1_000_000
 
 
+def unused_name() -> str:
+    """A name that no user has."""
+    return f"fan-{uuid.uuid4().hex[:12]}"
+
+
 @dataclass
 class Fan:
     """One fan: who, and what is theirs right now."""
@@ -36,8 +41,8 @@ class Fan:
 class Sale:
     """The sale through `/api/v1`. Every dialect is another way to speak of the same one."""
 
-    # The operations that end the token or the hold of who asks.
-    ENDS_TOKEN: set[str] = set()
+    # The operations that can end the token, or that end the hold, of who asks.
+    MAY_END_TOKEN: set[str] = set()
     ENDS_HOLD: set[str] = set()
     # What is in an answer that calls a request malformed.
     MALFORMED = "INVALID_REQUEST"
@@ -66,7 +71,7 @@ class Sale:
 
     def newcomer(self) -> Fan:
         """Somebody who has just signed up."""
-        name = f"fan-{uuid.uuid4().hex[:12]}"
+        name = unused_name()
         user = self.call("POST", "/users", body={"username": name, "email": f"{name}@example.com", "password": PASSWORD})
         return Fan(user["userId"], user["uuid"], user["username"], user["email"])
 
@@ -128,15 +133,22 @@ class Sale:
         if fan.payment is None:
             body = {"userId": fan.user_id, "reservationId": self.held(fan)["reservationId"], "paymentMethod": "BALANCE"}
             fan.payment = self.call("POST", "/payments", fan, body)
-            # Paying used the token up.
-            self.admit(fan)
+            self.look_again(fan)
+            if fan.token is None:
+                self.admit(fan)
         return fan.payment
+
+    def look_again(self, fan: Fan) -> None:
+        """Forgets a token that has ended. Paying ends it, unless the fan holds other seats as well."""
+        if self.call("GET", f"/queue/tokens/{fan.token}")["status"] != "ACTIVE":
+            fan.token = None
+        fan.hold = None
 
     def happened(self, operation: str, status: int, secrets: set) -> None:
         """Notes what an answer ended for the fan whose secrets the request had."""
         for fan in self.everybody:
-            if not secrets.isdisjoint(fan.secrets):
-                if status == 401 or operation in self.ENDS_TOKEN:
-                    fan.token = None
+            if fan.token in secrets:
+                if status == 401 or operation in self.MAY_END_TOKEN:
+                    self.look_again(fan)
                 if operation in self.ENDS_HOLD:
                     fan.hold = None

@@ -6,7 +6,7 @@ from sale import CONCERT, SCHEDULE, Fan, Sale
 class Dialect(Sale):
     """The sale with the names of this design."""
 
-    ENDS_TOKEN = {"pay", "payAsInTheExample"}
+    MAY_END_TOKEN = {"pay", "payAsInTheExample"}
     MALFORMED = "요청 값이 올바르지 않습니다"
 
     def join(self, fan: Fan) -> str:

@@ -11,7 +11,7 @@ SEATS = 20_000
 class Dialect(Sale):
     """The sale with the names of this design."""
 
-    ENDS_TOKEN = {"pay"}
+    MAY_END_TOKEN = {"pay"}
 
     def __init__(self, stack: Stack):
         super().__init__(stack)

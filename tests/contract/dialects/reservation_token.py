@@ -6,7 +6,7 @@ from sale import CONCERT, SCHEDULE, Fan, Sale
 class Dialect(Sale):
     """The sale with the names of this design."""
 
-    ENDS_TOKEN = {"paySeat"}
+    MAY_END_TOKEN = {"paySeat"}
     MALFORMED = "Request is invalid"
 
     def join(self, fan: Fan) -> str:

@@ -1,6 +1,6 @@
 """`/api/v1`."""
 
-from sale import CONCERT, ORGANISERS_CONCERT, ORGANISERS_SCHEDULE, PASSWORD, SCHEDULE, Sale
+from sale import CONCERT, ORGANISERS_CONCERT, ORGANISERS_SCHEDULE, PASSWORD, SCHEDULE, Sale, unused_name
 
 
 class Dialect(Sale):
@@ -18,6 +18,8 @@ class Dialect(Sale):
             "token": lambda fan: fan.token,
             "LogIn.email": lambda fan: fan.email,
             "LogIn.password": lambda fan: PASSWORD,
+            "CreateUser.username": lambda fan: unused_name(),
+            "CreateUser.email": lambda fan: f"{unused_name()}@example.com",
             "IssueToken.userId": lambda fan: self.newcomer().user_id,
             "HoldSeats.seatIds": lambda fan: [self.offer()["seatId"]],
             "HoldSeats.amount": lambda fan: self.offer()["price"],
@@ -29,5 +31,5 @@ class Dialect(Sale):
         }
 
     # What ends the fan's token, and what ends the hold.
-    ENDS_TOKEN = {"Pay", "LeaveQueue"}
+    MAY_END_TOKEN = {"Pay", "LeaveQueue"}
     ENDS_HOLD = {"ReleaseReservation"}
