@@ -1,9 +1,10 @@
 //! Shapes for the documents: what travels, as JSON Schema, each with an example made by the code that writes the real one.
 
 use onsale_common::contract::Example;
+use onsale_common::ids::MAX_ID;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The schema and the example of one type.
 #[derive(Clone, Copy)]
@@ -69,3 +70,11 @@ impl Param {
 fn inline_schema<T: JsonSchema>() -> Value {
     T::json_schema(&mut SchemaGenerator::default()).to_value()
 }
+
+/// The id of a schedule; 0 is none, but the service-wide waiting room.
+pub(crate) const SCHEDULE_ID: Param = Param::new(
+    "scheduleId",
+    "The schedule: one performance of a concert.",
+    || json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID }),
+    "1",
+);

@@ -9,12 +9,12 @@ mod users;
 
 use onsale_common::contract::Code;
 use onsale_common::contract::account::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX};
-use onsale_common::ids::{ConcertId, MAX_ID, PaymentId, QueueToken, ReservationId, UserId};
+use onsale_common::ids::{ConcertId, PaymentId, QueueToken, ReservationId, UserId};
 use serde_json::{Value, json};
 
 use crate::answer;
 use crate::dialect::Dialect;
-use crate::shape::Param;
+use crate::shape::{Param, SCHEDULE_ID};
 
 /// The dialect.
 pub(crate) static DIALECT: Dialect = Dialect {
@@ -27,7 +27,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
         Param::of::<QueueToken>("token", "The queue token.", "\"00000100-0000-8000-8000-000000000001\""),
         Param::of::<UserId>("userId", "The user: the token's.", "1"),
         Param::of::<ConcertId>("concertId", "The concert.", "1"),
-        Param::new("scheduleId", "The schedule: one performance of a concert.", real_schedule, "1"),
+        SCHEDULE_ID,
         Param::of::<ReservationId>("reservationId", "The reservation.", "536870913"),
         Param::of::<PaymentId>("paymentId", "The payment.", "536870913"),
     ],
@@ -45,11 +45,6 @@ pub(crate) static DIALECT: Dialect = Dialect {
     failed_schema,
     token_challenge: answer::QUEUE_TOKEN_CHALLENGE,
 };
-
-/// Schedule 0 is the service-wide waiting room.
-fn real_schedule() -> Value {
-    json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID })
-}
 
 const LIMIT: Param = Param::new(
     "limit",

@@ -12,7 +12,7 @@ import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from sale import ORGANISERS_SCHEDULE, SCHEDULE
+from sale import ORGANISERS_SCHEDULE
 from stack import Stack
 
 STACK = Stack.read(Path(os.environ["ONSALE_CONTRACT_STACK"]))
@@ -88,7 +88,7 @@ def before_call(_context, case, **_kwargs):
                     supply = VALUES.get(f"{name}.{key}") or VALUES.get(key)
                     if supply:
                         container[key] = supply(fan)
-    if name == "UpdateSchedule" and str(case.path_parameters.get("scheduleId")) in ("0", str(SCHEDULE)):
+    if name == "UpdateSchedule" and str(case.path_parameters.get("scheduleId")) in ("0", str(SALE.schedule)):
         case.path_parameters["scheduleId"] = ORGANISERS_SCHEDULE
     renew(case, fan)
 

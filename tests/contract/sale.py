@@ -8,10 +8,9 @@ import requests
 
 from stack import Stack
 
-# The demo's schedule with 20,000 seats, so that they do not run out.
-CONCERT, SCHEDULE = 2, 3
-# What the organiser changes must not be what the fans buy: a sale that is paused sells nothing.
+# What the organiser changes must not be what the fans buy: a sale that is paused sells nothing. These are the demo's.
 ORGANISERS_CONCERT, ORGANISERS_SCHEDULE = 1, 1
+SEATS = 4000
 FANS = 5
 PASSWORD = "correct horse battery staple"
 CHARGE = 1_000_000
@@ -50,11 +49,17 @@ class Sale:
     def __init__(self, stack: Stack):
         self.stack = stack
         self.session = requests.Session()
+        # A few fans send all requests: a limit of seats per fan would only show that there is one.
+        window = {"bookingOpenAt": "2020-01-01T00:00:00Z", "bookingCloseAt": "2090-01-01T00:00:00Z"}
+        plan = {"performanceDate": "2090-02-01", "performanceTime": "19:30:00", "seatsPerUser": 1000}
+        seats = {"seats": {"count": SEATS, "price": 60_000}}
+        self.title = unused_name()
+        self.concert = self.organise("/concerts", {"title": self.title, "venueName": "Hall"})["concertId"]
+        self.schedule = self.organise(f"/concerts/{self.concert}/schedules", window | plan | seats)["scheduleId"]
         self.everybody = [self.newcomer() for _ in range(FANS)]
         self.turns = itertools.cycle(self.everybody)
-        first = self.admitted()
-        seats = self.call("GET", f"/concerts/{CONCERT}/schedules/{SCHEDULE}/seats", first)["seats"]
-        self.seats = iter(seats)
+        path = f"/concerts/{self.concert}/schedules/{self.schedule}/seats"
+        self.seats = iter(self.call("GET", path, self.admitted())["seats"])
         self.offered = None
 
     def call(self, method: str, path: str, fan: Fan | None = None, body: dict | None = None, mount: str = "/api/v1"):
@@ -68,6 +73,13 @@ class Sale:
         if not answer.ok:
             raise RuntimeError(f"{method} {path} is answered {answer.status_code}: {answer.text}")
         return said.get("data", said)
+
+    def organise(self, path: str, body: dict) -> dict:
+        """Does what only the organiser may."""
+        headers = {"Authorization": f"Bearer {self.stack.admin_key}"}
+        answer = self.session.post(f"{self.stack.http}/api/v1/admin{path}", json=body, headers=headers, timeout=40)
+        answer.raise_for_status()
+        return answer.json()["data"]
 
     def newcomer(self) -> Fan:
         """Somebody who has just signed up."""
@@ -90,7 +102,7 @@ class Sale:
 
     def join(self, fan: Fan) -> str:
         """Gets a token for the sale."""
-        return self.call("POST", "/queue/tokens", body={"userId": fan.user_id, "scheduleId": SCHEDULE})["token"]
+        return self.call("POST", "/queue/tokens", body={"userId": fan.user_id, "scheduleId": self.schedule})["token"]
 
     def log_in(self, fan: Fan) -> str:
         """Gets a login."""
@@ -118,7 +130,7 @@ class Sale:
 
     def hold(self, fan: Fan) -> dict:
         """Holds a seat."""
-        body = {"userId": fan.user_id, "scheduleId": SCHEDULE, "seatIds": [self.seat()["seatId"]]}
+        body = {"userId": fan.user_id, "scheduleId": self.schedule, "seatIds": [self.seat()["seatId"]]}
         return self.call("POST", "/reservations", fan, body)
 
     def let_go(self, fan: Fan) -> None:

@@ -12,13 +12,12 @@ mod words;
 use futures_util::future::join;
 use onsale_common::contract::Code;
 use onsale_common::contract::account::{FindUser, UserView};
-use onsale_common::ids::{ConcertId, MAX_ID};
-use serde_json::{Value, json};
+use onsale_common::ids::ConcertId;
 
 use crate::answer::Failure;
 use crate::caller::{Demand, Place};
 use crate::dialect::Dialect;
-use crate::shape::Param;
+use crate::shape::{Param, SCHEDULE_ID};
 use crate::talk::Talk;
 
 use self::username::Username;
@@ -34,7 +33,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
     groups: &[&concerts::GROUP, &queues::GROUP, &reservations::GROUP, &points::GROUP, &payments::GROUP],
     path_params: &[
         Param::of::<ConcertId>("concertId", "The concert.", "1"),
-        Param::new("scheduleId", "The schedule: one performance of a concert.", schedule_id, "1"),
+        SCHEDULE_ID,
         Param::of::<Username>("userId", "The user, by name.", "\"user1\""),
     ],
     strict_query: false,
@@ -51,11 +50,6 @@ const TOKEN: Demand = Demand::token_in(Place::Bearer);
 
 /// The user of the examples.
 const EXAMPLE_USER: &str = "user1";
-
-/// Not 0, which is the waiting room of the whole service.
-fn schedule_id() -> Value {
-    json!({ "type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID })
-}
 
 /// The user of this name.
 async fn user_named(talk: &Talk<'_>, name: &str) -> Result<UserView, Failure> {

@@ -1,6 +1,6 @@
 """`/compat/bearer`: users by their names, one waiting room for the whole service."""
 
-from sale import CONCERT, SCHEDULE, Fan, Sale
+from sale import Fan, Sale
 
 
 class Dialect(Sale):
@@ -15,8 +15,8 @@ class Dialect(Sale):
     def values(self) -> dict:
         return {
             "userId": lambda fan: fan.username,
-            "concertId": lambda fan: CONCERT,
-            "scheduleId": lambda fan: SCHEDULE,
+            "concertId": lambda fan: self.concert,
+            "scheduleId": lambda fan: self.schedule,
             "seatId": lambda fan: self.offer()["seatId"],
             "reserveId": lambda fan: self.held(fan)["reservationId"],
             "issueToken.userId": lambda fan: self.newcomer().username,

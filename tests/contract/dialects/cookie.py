@@ -1,6 +1,6 @@
 """`/compat/cookie`: the token in a cookie, seats by their numbers."""
 
-from sale import SCHEDULE, Sale
+from sale import Sale
 
 
 class Dialect(Sale):
@@ -9,8 +9,8 @@ class Dialect(Sale):
     def values(self) -> dict:
         return {
             "userId": lambda fan: fan.user_id,
-            "scheduleId": lambda fan: SCHEDULE,
-            "concertScheduleId": lambda fan: SCHEDULE,
+            "scheduleId": lambda fan: self.schedule,
+            "concertScheduleId": lambda fan: self.schedule,
             "seatId": lambda fan: self.offer()["seatNumber"],
             "price": lambda fan: self.offer()["price"],
             "usePoints.amount": lambda fan: 10,

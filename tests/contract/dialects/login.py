@@ -4,8 +4,6 @@ from sale import PASSWORD, Fan, Sale
 from stack import Stack
 
 MOUNT = "/compat/login"
-# How many seats the schedule has that the fans buy; no other of the demo has as many.
-SEATS = 20_000
 
 
 class Dialect(Sale):
@@ -16,11 +14,10 @@ class Dialect(Sale):
     def __init__(self, stack: Stack):
         super().__init__(stack)
         fan = self.admitted()
-        for concert in self.ask("GET", "/concerts", fan):
-            seats = self.ask("GET", f"/concerts/{concert['id']}/seats", fan)
-            if len(seats) == SEATS:
-                self.concert = concert["id"]
-                self.seat_names = {seat["seat_number"]: seat["id"] for seat in seats}
+        concerts = self.ask("GET", "/concerts", fan)
+        self.name = next(concert["id"] for concert in concerts if concert["name"] == self.title)
+        seats = self.ask("GET", f"/concerts/{self.name}/seats", fan)
+        self.seat_names = {seat["seat_number"]: seat["id"] for seat in seats}
 
     def ask(self, method: str, path: str, fan: Fan, body: dict | None = None):
         """Asks in this dialect."""
@@ -30,7 +27,7 @@ class Dialect(Sale):
         return answer.json()
 
     def hold(self, fan: Fan) -> dict:
-        return self.ask("POST", "/reservation", fan, {"concert_id": self.concert, "seat_id": self.seat_names[self.seat()["seatNumber"]]})
+        return self.ask("POST", "/reservation", fan, {"concert_id": self.name, "seat_id": self.seat_names[self.seat()["seatNumber"]]})
 
     def offer_name(self) -> str:
         """The name of a seat that nobody has."""
@@ -39,8 +36,8 @@ class Dialect(Sale):
     def values(self) -> dict:
         return {
             "user_id": lambda fan: fan.uuid,
-            "id": lambda fan: self.concert,
-            "concert_id": lambda fan: self.concert,
+            "id": lambda fan: self.name,
+            "concert_id": lambda fan: self.name,
             "seat_id": lambda fan: self.offer_name(),
             "reservation_id": lambda fan: self.held(fan)["id"],
             "logIn.email": lambda fan: fan.email,

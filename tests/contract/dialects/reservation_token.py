@@ -1,6 +1,6 @@
 """`/compat/reservation-token`: users by UUIDs, a seat booked and paid by its own id, one booking at a time."""
 
-from sale import CONCERT, SCHEDULE, Fan, Sale
+from sale import Fan, Sale
 
 
 class Dialect(Sale):
@@ -27,8 +27,8 @@ class Dialect(Sale):
     def values(self) -> dict:
         return {
             "user_id": lambda fan: fan.uuid,
-            "concert_id": lambda fan: CONCERT,
-            "concert_date_id": lambda fan: SCHEDULE,
+            "concert_id": lambda fan: self.concert,
+            "concert_date_id": lambda fan: self.schedule,
             "bookSeat.id": self.bookable,
             "paySeat.id": self.booked,
             "chargeBalance.amount": lambda fan: 50_000,

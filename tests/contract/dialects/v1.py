@@ -1,6 +1,6 @@
 """`/api/v1`."""
 
-from sale import CONCERT, ORGANISERS_CONCERT, ORGANISERS_SCHEDULE, PASSWORD, SCHEDULE, Sale, unused_name
+from sale import ORGANISERS_CONCERT, ORGANISERS_SCHEDULE, PASSWORD, Sale, unused_name
 
 
 class Dialect(Sale):
@@ -10,8 +10,8 @@ class Dialect(Sale):
         """What a parameter or a field has in a request that is to succeed; by operation where it depends on it."""
         return {
             "userId": lambda fan: fan.user_id,
-            "concertId": lambda fan: CONCERT,
-            "scheduleId": lambda fan: SCHEDULE,
+            "concertId": lambda fan: self.concert,
+            "scheduleId": lambda fan: self.schedule,
             "reservationId": lambda fan: self.held(fan)["reservationId"],
             "paymentId": lambda fan: self.paid(fan)["paymentId"],
             "paymentMethod": lambda fan: "BALANCE",

@@ -6,11 +6,10 @@ use std::str::FromStr;
 use hyper::header::HeaderValue;
 use onsale_common::contract::admission::{GetToken, IssueToken, TokenStatus, TokenView};
 use onsale_common::contract::{Code, Example, Rejection};
-use onsale_common::ids::{MAX_SCHEDULE_ID, QueueToken, UserId};
+use onsale_common::ids::{QueueToken, UserId};
 use onsale_common::time::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::super::zoneless::Zoneless;
 use super::COOKIE;
@@ -19,7 +18,7 @@ use crate::ask::{Ask, real_schedule};
 use crate::caller::Demand;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
-use crate::shape::Param;
+use crate::shape::{Param, SCHEDULE_ID};
 use crate::talk::{Talk, done};
 
 pub(super) const GROUP: Group = Group {
@@ -28,20 +27,13 @@ pub(super) const GROUP: Group = Group {
         .talks("issueToken", "Join the waiting room of a schedule, or ask how one stands in it.", |talk| {
             Box::pin(join(talk))
         })
-        .queries(&[USER_ID, SCHEDULE_ID])
+        .queries(&[USER_ID, SCHEDULE_ID.required()])
         .gives::<QueueState>()
         .sets_cookie(COOKIE)
         .fails(&[Code::UserNotFound, Code::ScheduleNotFound])],
 };
 
 const USER_ID: Param = Param::of::<UserId>("userId", "Who joins.", "1").required();
-const SCHEDULE_ID: Param = Param::new(
-    "scheduleId",
-    "The schedule: one performance of a concert.",
-    || json!({ "type": "integer", "minimum": 1, "maximum": MAX_SCHEDULE_ID }),
-    "1",
-)
-.required();
 
 /// How long a client keeps the cookie: as long as a place in line lasts by default.
 const COOKIE_MAX_AGE_S: u32 = 12 * 60 * 60;
