@@ -5,7 +5,7 @@ use onsale_common::contract::{Code, Example};
 use onsale_common::money::Money;
 use onsale_common::time::Time;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use uuid::Uuid;
 
 use crate::answer::Failure;
@@ -69,15 +69,18 @@ impl Example for PayReservation {
 }
 
 /// A label of 1 to 50 characters.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
+#[derive(Serialize, JsonSchema)]
 #[schemars(inline)]
 struct Method(#[schemars(length(min = 1, max = 50))] String);
 
-impl TryFrom<String> for Method {
-    type Error = &'static str;
-    fn try_from(label: String) -> Result<Self, &'static str> {
-        if (1..=50).contains(&label.chars().count()) { Ok(Self(label)) } else { Err("must be 1 to 50 characters") }
+impl<'de> Deserialize<'de> for Method {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let label = String::deserialize(deserializer)?;
+        if (1..=50).contains(&label.chars().count()) {
+            Ok(Self(label))
+        } else {
+            Err(de::Error::custom("must be 1 to 50 characters"))
+        }
     }
 }
 

@@ -143,6 +143,11 @@ async fn its_document_says_who_may_ask_and_how_failures_look() {
     assert_eq!(fan.pay(&reservation).await.body, shown("/payment", "402", "INSUFFICIENT_BALANCE"));
     assert_eq!(fan.reserve(1, 1).await.body, shown("/reservation", "409", "SEAT_TAKEN"));
     assert_eq!(fan.post("/reservation", json!({})).await.body, shown("/reservation", "400", "INVALID_REQUEST"));
+    let paying = &paths["/payment"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    let schemas = &document.body["components"]["schemas"];
+    let paying = paying["$ref"].as_str().map_or(paying, |path| &schemas[path.rsplit('/').next().unwrap()]);
+    let method = &paying["properties"]["payment_method"];
+    assert_eq!((&method["minLength"], &method["maxLength"]), (&json!(1), &json!(50)), "{paying}");
     let health = &paths["/health"]["get"]["responses"];
     assert_eq!(health["503"]["content"]["application/json"]["example"], json!({ "status": "ERROR" }));
     sale.finish().await;
