@@ -46,7 +46,6 @@ struct PayReservation {
     /// The reservation.
     reservation_id: Uuid,
     /// What the client calls its way of paying, as in `credit_card`. Whatever it is called, the balance pays.
-    #[schemars(length(min = 1, max = 50))]
     payment_method: Method,
     /// What the client believes it costs; refused when it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
