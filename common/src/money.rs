@@ -19,6 +19,11 @@ impl Amount {
         Self(Some(amount))
     }
 
+    /// The amount where it is a whole number, zero included: what a gift costs.
+    pub fn cost(self) -> Option<Money> {
+        self.0.filter(|amount| *amount >= 0)
+    }
+
     /// The amount where it is a whole number above zero.
     pub fn positive(self) -> Option<Money> {
         self.0.filter(|amount| *amount > 0)

@@ -46,8 +46,8 @@ impl CommandData for Pay {
 /// Checks what a client believes something costs.
 pub(super) fn check_amount(amount: Option<Amount>) -> Result<(), Rejection> {
     match amount {
-        Some(amount) if amount.positive().is_none() => {
-            Err(Rejection::saying(Code::InvalidAmount, "amount must be a whole number above 0"))
+        Some(amount) if amount.cost().is_none() => {
+            Err(Rejection::saying(Code::InvalidAmount, "amount must be a whole number, and not below 0"))
         }
         _ => Ok(()),
     }

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use onsale_common::amqp::topology::Topology;
-use onsale_common::asyncapi;
 use onsale_common::contract::CommandName;
+use onsale_stack::role::Role;
+use onsale_tests::Sale;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What the parser of the AsyncAPI initiative says of a document.
@@ -26,12 +27,15 @@ fn parse(document: &Value) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
-#[test]
-fn the_document_satisfies_the_parser_of_the_initiative() {
-    let document = asyncapi::document(&Topology { partitions: 8, queue_length_max: 10_000 });
-    let (valid, said) = parse(&document);
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_satisfies_the_parser_of_the_initiative() {
+    let sale = Sale::with_roles(&[], &[Role::Ingress]).await;
+    let served = sale.client.send(Method::GET, "/asyncapi.json", &[], None).await;
+    assert_eq!((served.status, served.header("content-type")), (200, "application/json"));
+    let (valid, said) = parse(&served.body);
     assert!(valid, "{said}");
     let operations: usize = said.split(' ').next().and_then(|count| count.parse().ok()).expect("a count");
     assert!(operations > CommandName::ALL.len(), "{said}");
     assert!(!parse(&json!({ "asyncapi": "3.0.0" })).0, "what is broken is found");
+    sale.finish().await;
 }

@@ -7,7 +7,7 @@ use onsale_common::contract::catalog::SeatStatus;
 use onsale_common::contract::reservation::{HoldSeats, ReservationStatus};
 use onsale_common::contract::{Code, Rejection};
 use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
-use onsale_common::money::Money;
+use onsale_common::money::{Amount, Money};
 use onsale_common::time::Time;
 use uuid::Uuid;
 
@@ -171,9 +171,7 @@ impl Sale {
         let asked = command.seat_ids.as_slice();
         self.demand_seats_exist(schedule, asked)?;
         let total_amount = asked.iter().map(|seat| self.seats[seat].price).sum();
-        if command.amount.is_some_and(|said| said.positive() != Some(total_amount)) {
-            return Err(Rejection::of(Code::AmountMismatch).with("totalAmount", total_amount));
-        }
+        demand_cost(command.amount, total_amount)?;
         let owner = (command.user_id, schedule);
         let holds = self.holds_of_users.get(&command.user_id).copied().unwrap_or(0);
         if command.only_hold && holds > 0 {
@@ -258,7 +256,34 @@ impl Sale {
     }
 }
 
+/// Demands that what a client believes something costs is what it costs.
+pub(super) fn demand_cost(said: Option<Amount>, cost: Money) -> Result<(), Rejection> {
+    match said.map(Amount::cost) {
+        None => Ok(()),
+        Some(said) if said == Some(cost) => Ok(()),
+        Some(None | Some(0)) => Err(Rejection::saying(Code::InvalidAmount, "amount must be a whole number above 0")),
+        Some(Some(_)) => Err(Rejection::of(Code::AmountMismatch).with("totalAmount", cost)),
+    }
+}
+
 /// The answer to whoever comes second.
 pub fn seat_taken(seats: Vec<i64>) -> Rejection {
     Rejection::of(Code::SeatTaken).with("seatIds", seats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_cost_is_what_it_costs() {
+        let answer =
+            |said: &str, cost| demand_cost(Some(serde_json::from_str(said).unwrap()), cost).err().map(|no| no.code);
+        assert!(demand_cost(None, 5).is_ok());
+        assert_eq!((answer("5", 5), answer("0", 0)), (None, None));
+        assert_eq!((answer("4", 5), answer("4", 0)), (Some(Code::AmountMismatch), Some(Code::AmountMismatch)));
+        for nonsense in ["0", "-5", "5.5", "1e300"] {
+            assert_eq!(answer(nonsense, 5), Some(Code::InvalidAmount), "{nonsense}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use onsale_common::time::Time;
 
 use super::account::{Account, Entry};
 use super::caller::Caller;
-use super::hold::{Reservation, Seat};
+use super::hold::{Reservation, Seat, demand_cost};
 use super::token::{Need, Token};
 
 /// The rows that a batch of payments decides over.
@@ -54,9 +54,7 @@ impl Till {
             return Err(Code::NotPayable.into());
         }
         let amount = reservation.total_amount;
-        if command.amount.is_some_and(|said| said.positive() != Some(amount)) {
-            return Err(Rejection::of(Code::AmountMismatch).with("totalAmount", amount));
-        }
+        demand_cost(command.amount, amount)?;
         let account = self.accounts.get_mut(&caller.user).ok_or(Code::UserNotFound)?;
         let entry = account.pay(amount, id, now)?;
         reservation.status = ReservationStatus::Paid;
