@@ -253,12 +253,13 @@ pub struct NewSection {
 /// The seats of a new schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [
-    { "required": ["count", "price"],
-      "properties": { "count": { "type": "integer" }, "price": { "type": "integer" }, "sections": { "type": "null" } } },
-    { "required": ["sections"],
-      "properties": { "sections": { "type": "array" }, "count": { "type": "null" }, "price": { "type": "null" } } },
-]))]
+// Not `oneOf`: generators of clients make types of its parts, and these are none.
+#[schemars(extend(
+    "if" = { "required": ["sections"], "properties": { "sections": { "type": "array" } } },
+    "then" = { "properties": { "count": { "type": "null" }, "price": { "type": "null" } } },
+    "else" = { "required": ["count", "price"],
+               "properties": { "count": { "type": "integer" }, "price": { "type": "integer" } } },
+))]
 pub struct NewSeats {
     /// So many seats, in rows of ten, at one `price`. Not together with `sections`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
