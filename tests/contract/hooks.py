@@ -56,7 +56,11 @@ class Credentials:
         if not ways or CHANCE.random() < STRANGERS:
             return None
         fan = SALE.admitted()
-        secrets = {"queueToken": lambda: fan.token, "login": lambda: SALE.log_in(fan), "adminKey": lambda: STACK.admin_key}
+        secrets = {
+            "queueToken": lambda: fan.token,
+            "login": lambda: SALE.log_in(fan),
+            "adminKey": lambda: STACK.admin_key,
+        }
         return [(DOCUMENT["components"]["securitySchemes"][name], secrets[name]()) for name in CHANCE.choice(ways)]
 
     def set(self, case, credentials, _context):
@@ -115,7 +119,8 @@ def after_call(_context, case, response):
     if operation is None:
         return
     tally[f"{case.method.upper()} {case.path}"][str(response.status_code)] += 1
-    secrets = {part for value in [*case.headers.values(), *case.path_parameters.values()] for part in str(value).split()}
+    values = [*case.headers.values(), *case.cookies.values(), *case.path_parameters.values()]
+    secrets = {part for value in values for part in str(value).split()}
     if response.status_code < 300 or response.status_code == 401:
         SALE.happened(operation["operationId"], response.status_code, secrets)
 

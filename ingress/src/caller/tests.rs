@@ -90,7 +90,8 @@ fn a_token_or_else_a_login_where_logins_are_demanded() {
     }
     assert_eq!(strict.check(in_bearer, &headers(&[("authorization", &login)])), Ok(by_login));
     assert_eq!(code(strict.check(in_bearer, &headers(&[("authorization", "Bearer x")]))), Code::LoginRequired);
-    assert_eq!(code(open.check(in_bearer, &headers(&[("authorization", &login)]))), Code::TokenInvalid);
+    assert_eq!(open.check(in_bearer, &headers(&[("authorization", &login)])), Ok(nobody), "given unasked");
+    assert_eq!(code(open.check(in_bearer, &headers(&[("authorization", "Bearer x")]))), Code::TokenInvalid);
 }
 
 #[test]

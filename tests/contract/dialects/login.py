@@ -27,7 +27,8 @@ class Dialect(Sale):
         return answer.json()
 
     def hold(self, fan: Fan) -> dict:
-        return self.ask("POST", "/reservation", fan, {"concert_id": self.name, "seat_id": self.seat_names[self.seat()["seatNumber"]]})
+        body = {"concert_id": self.name, "seat_id": self.seat_names[self.seat()["seatNumber"]]}
+        return self.ask("POST", "/reservation", fan, body)
 
     def offer_name(self) -> str:
         """The name of a seat that nobody has."""
