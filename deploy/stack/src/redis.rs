@@ -40,7 +40,7 @@ impl Redis {
              bind 127.0.0.1\n\
              port {port}\n\
              dir \"{}\"\n\
-             databases 128\n\
+             databases 256\n\
              # What is here can be built again from Postgres: a second may be lost.\n\
              appendonly yes\n\
              appendfsync everysec\n\

@@ -98,7 +98,7 @@ impl StackFile {
         with_last_segment(&self.postgres, database)
     }
 
-    /// The cache with another database (0 to 127).
+    /// The cache with another database (0 to 255).
     pub fn redis_of(&self, database: u8) -> String {
         with_last_segment(&self.redis, &database.to_string())
     }

@@ -239,8 +239,9 @@ async fn a_queue_that_refuses_gets_everything_in_the_end_and_harms_no_other_s_or
     narrow.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
     producer.keep_events("narrow", narrow).await;
     crowd(&sale, 1..30).await;
+    let log = sale.fleet.log("cron");
     until("an event is refused", LIMIT, async || {
-        sale.count("SELECT count(*) FROM outbox WHERE published_at IS NOT NULL").await >= 5
+        std::fs::read_to_string(&log).expect("a log").contains("the broker took no more events")
     })
     .await;
     assert!(sale.count("SELECT count(*) FROM outbox WHERE published_at IS NULL").await > 0, "not all went through");
@@ -249,7 +250,10 @@ async fn a_queue_that_refuses_gets_everything_in_the_end_and_harms_no_other_s_or
     assert_eq!(heard.len(), 58);
     let (heard, again) = hear_all(&sale, &mut patient).await;
     assert_in_order(&sale, &heard).await;
-    assert!(again > 0, "what one queue refused came to the other again");
+    if again == 0 {
+        let repeated = next(&mut patient).await;
+        assert!(heard.iter().any(|event| event.id == repeated.id), "what one queue refused comes to the other again");
+    }
     sale.finish().await;
 }
 

@@ -110,12 +110,10 @@ async fn info(mut talk: Talk<'_>) -> Result<TokenInfo, Failure> {
     let status = match token.status {
         TokenStatus::Waiting => QueueStatus::InQueue,
         TokenStatus::Active => QueueStatus::InProgress,
-        TokenStatus::Expired | TokenStatus::Used => {
-            // It opens nothing any more, but what was booked with it is still its user's to see.
-            talk.go_on_as(owner.user_id).await?;
-            QueueStatus::Expired
-        }
+        TokenStatus::Expired | TokenStatus::Used => QueueStatus::Expired,
     };
+    // A token that is over opens nothing any more, but what was booked with it is still its user's to see.
+    talk.vouch_for(owner.user_id);
     let booking = match token.status {
         TokenStatus::Waiting => None,
         _ => booking(&talk, owner.user_id, &token).await?,
