@@ -1,6 +1,7 @@
 //! The stage on which the tests play: real servers, real processes, an own database, virtual host and cache for each sale.
 
 pub mod client;
+pub mod hostile;
 pub mod producer;
 pub mod sale;
 pub mod shape;

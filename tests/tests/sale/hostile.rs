@@ -3,41 +3,11 @@
 use std::time::Duration;
 
 use onsale_tests::producer::command;
-use onsale_tests::{Sale, seat};
+use onsale_tests::{Sale, hostile, seat};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-/// What a hostile value of a field may be.
-fn nasty() -> Vec<String> {
-    let mut values: Vec<String> = [
-        "null",
-        "true",
-        "-1",
-        "0",
-        "1.5",
-        "1e400",
-        "9223372036854775808",
-        "-9223372036854775809",
-        "9007199254740992",
-        "\"\"",
-        "\"1\"",
-        "\"\\u0000\"",
-        "\"1; DROP TABLE users\"",
-        "\"\\ud83d\\ude00\"",
-        "[]",
-        "[[]]",
-        "[null]",
-        "{}",
-        "{\"$gt\":0}",
-    ]
-    .map(str::to_owned)
-    .into();
-    values.push(format!("\"{}\"", "a".repeat(10_000)));
-    values.push("[".repeat(5000) + &"]".repeat(5000));
-    values
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_value_of_any_field_is_a_fault_of_ours() {
@@ -67,7 +37,7 @@ async fn no_value_of_any_field_is_a_fault_of_ours() {
             assert_eq!(answer.said(), (400, "INVALID_REQUEST"), "{path}: {length} bytes");
         }
         for name in body.as_object().unwrap().keys() {
-            for value in nasty() {
+            for value in hostile::values() {
                 let others = body.as_object().unwrap().iter().filter(|(other, _)| *other != name);
                 let others: Vec<String> = others.map(|(name, value)| format!("\"{name}\":{value}")).collect();
                 let hostile =

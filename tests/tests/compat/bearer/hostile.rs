@@ -1,44 +1,10 @@
 //! Input that no honest client sends is refused in the design's own shape, and is never a fault of ours.
 
-use onsale_tests::{Answer, Sale};
+use onsale_tests::{Answer, Sale, hostile};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{charge, get, refused, reserved, token};
-
-/// What a field of a body may be.
-fn nasty() -> Vec<String> {
-    let mut values: Vec<String> = [
-        "null",
-        "true",
-        "-1",
-        "0",
-        "1.5",
-        "1e400",
-        "9223372036854775808",
-        "9007199254740992",
-        "\"\"",
-        "\" \"",
-        "\"1\"",
-        "\"user1 \"",
-        "\"user%\"",
-        "\"\\u0000\"",
-        "\"user1\\u0000\"",
-        "\"\\n\\r\"",
-        "\"1'; DROP TABLE users; --\"",
-        "\"\\ud83d\\ude00 사용자 Ünï\"",
-        "\"\\ud800\"",
-        "[]",
-        "{}",
-        "[[[]]]",
-        "{\"$gt\":0}",
-    ]
-    .map(str::to_owned)
-    .into();
-    values.push(format!("\"{}\"", "a".repeat(10_000)));
-    values.push("[".repeat(5000) + &"]".repeat(5000));
-    values
-}
 
 /// Demands a refusal that the client caused.
 fn refused_as_such(answer: &Answer, what: &str) {
@@ -81,7 +47,7 @@ async fn no_value_of_any_field_is_a_fault_of_ours() {
         }
         let fields = body.as_object().unwrap();
         for name in fields.keys() {
-            for value in nasty() {
+            for value in hostile::values() {
                 let others: String = fields
                     .iter()
                     .filter(|(other, _)| *other != name)

@@ -1,43 +1,11 @@
 //! Input that no honest client sends, and what the document promises.
 
-use onsale_tests::Sale;
+use onsale_tests::{Sale, hostile};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{cookie, keys, post, refused, wanted};
-
-/// What a hostile value of a field may be.
-fn nasty() -> Vec<String> {
-    let mut values: Vec<String> = [
-        "null",
-        "true",
-        "-1",
-        "0",
-        "1.5",
-        "1e400",
-        "-1e400",
-        "9223372036854775808",
-        "-9223372036854775809",
-        "9007199254740992",
-        "9007199254740991",
-        "536870911",
-        "\"\"",
-        "\"1\"",
-        "\"\\u0000\"",
-        "\"\\ud83d\\ude00\"",
-        "\"1; DROP TABLE seats\"",
-        "[]",
-        "[1]",
-        "{}",
-        "{\"$gt\":0}",
-    ]
-    .map(str::to_owned)
-    .into();
-    values.push(format!("\"{}\"", "가".repeat(10_000)));
-    values.push("[".repeat(5_000) + &"]".repeat(5_000));
-    values
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_value_of_any_field_is_a_fault_of_ours() {
@@ -59,16 +27,18 @@ async fn no_value_of_any_field_is_a_fault_of_ours() {
             let mut lacking = body.clone();
             lacking.as_object_mut().unwrap().remove(name);
             assert!(refused(&send(lacking.to_string()).await, 400, "INVALID_REQUEST").contains(name), "{name}");
-            for value in nasty() {
+            for value in hostile::values() {
                 let others = body.as_object().unwrap().iter().filter(|(other, _)| *other != name);
                 let others: String = others.map(|(name, value)| format!(",\"{name}\":{value}")).collect();
                 let answer = send(format!("{{\"{name}\":{value}{others}}}")).await;
                 let shown: String = value.chars().take(40).collect();
                 assert!((400..500).contains(&answer.status), "{path} {name}={shown}: {answer:?}");
                 assert_eq!(keys(&answer.body), ["code", "message"], "{path} {name}={shown}");
-                if answer.body["code"] == "INVALID_REQUEST" && !value.contains("e400") {
+                // What is no JSON has no fields that could be named.
+                let is_json = serde_json::from_str::<Value>(&value).is_ok();
+                if answer.body["code"] == "INVALID_REQUEST" && is_json {
                     let message = answer.body["message"].as_str().unwrap();
-                    assert!(message.contains(name) || value.len() > 5_000, "{name}={shown}: {message}");
+                    assert!(message.contains(name), "{name}={shown}: {message}");
                 }
             }
         }

@@ -1,40 +1,10 @@
 //! Input that no honest client sends.
 
-use onsale_tests::Sale;
+use onsale_tests::{Sale, hostile};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{API, Fan, NOBODY, keys, refused};
-
-/// What a hostile value of a field may be.
-fn nasty() -> Vec<String> {
-    let mut values: Vec<String> = [
-        "null",
-        "true",
-        "-1",
-        "0",
-        "1.5",
-        "-0.0",
-        "1e400",
-        "1e300",
-        "9223372036854775808",
-        "\"\"",
-        "\"1\"",
-        "\"\\u0000\"",
-        "\"'; DROP TABLE users\"",
-        "\"\\ud83d\\ude00\"",
-        "\"\\ud800\"",
-        "[]",
-        "[[]]",
-        "{}",
-        "{\"$gt\":0}",
-    ]
-    .map(str::to_owned)
-    .into();
-    values.push(format!("\"{}\"", "a".repeat(10_000)));
-    values.push("[".repeat(5000) + &"]".repeat(5000));
-    values
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_body_is_a_fault_of_ours() {
@@ -53,7 +23,7 @@ async fn no_body_is_a_fault_of_ours() {
         for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
             assert_eq!(ask(&token, Some(whole[..cut].to_owned())).await, 400, "{cut} bytes");
         }
-        for value in nasty() {
+        for value in hostile::values() {
             let shown: String = value.chars().take(40).collect();
             assert_eq!(ask(&token, Some(format!("{{\"{name}\":{value}}}"))).await, 400, "{path} {name}={shown}");
             assert_eq!(ask(&token, Some(value)).await, 400, "{path} {shown}");
