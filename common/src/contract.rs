@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod command;
 pub mod event;
 pub mod example;
+pub mod page;
 pub mod payment;
 pub mod rejection;
 pub mod reply;

@@ -8,7 +8,7 @@ mod reservations;
 mod users;
 
 use onsale_common::contract::Code;
-use onsale_common::contract::account::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX};
+use onsale_common::contract::page::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX};
 use onsale_common::ids::{ConcertId, PaymentId, QueueToken, ReservationId, UserId};
 use serde_json::{Value, json};
 

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Rejection;
-use super::account::check_page;
 use super::command::{CommandData, CommandName};
+use super::page::check_page;
 use super::reservation::SeatIds;
 use crate::ids::{ConcertId, QueueToken, ReservationId, ScheduleId, SeatId};
 use crate::money::Money;

@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::Rejection;
-use super::account::check_page;
 use super::command::{CommandData, CommandName};
+use super::page::check_page;
 use super::payment::check_amount;
 use super::reply::Nothing;
 use crate::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};

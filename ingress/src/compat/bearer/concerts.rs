@@ -1,10 +1,10 @@
 //! Concerts, for everybody; their schedules and seats, for who has a queue token.
 
 use chrono::NaiveDate;
-use onsale_common::contract::account::PAGE_LIMIT_MAX;
 use onsale_common::contract::catalog::{
     ConcertView, GetConcert, ListConcerts, ListSchedules, ListSeats, ScheduleStatus, ScheduleView, SeatFilter, SeatView,
 };
+use onsale_common::contract::page::PAGE_LIMIT_MAX;
 use onsale_common::contract::{Code, Example};
 use onsale_common::ids::{ConcertId, ScheduleId, SeatId};
 use onsale_common::money::Money;

@@ -1,10 +1,10 @@
 //! Concerts and their seats.
 
 use chrono::NaiveDate;
-use onsale_common::contract::account::PAGE_LIMIT_MAX;
 use onsale_common::contract::catalog::{
     ConcertView, ListConcerts, ListSeats, PlannedSchedule, ScheduleStatus, SeatFilter, SeatStatus, SeatView,
 };
+use onsale_common::contract::page::PAGE_LIMIT_MAX;
 use onsale_common::contract::{Code, Example};
 use onsale_common::ids::ScheduleId;
 use onsale_common::time::Time;

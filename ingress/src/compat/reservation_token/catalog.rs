@@ -1,11 +1,11 @@
 //! Concerts, their performances, and the seats. A token that waits for its turn may look too.
 
-use onsale_common::contract::account::PAGE_LIMIT_MAX;
 use onsale_common::contract::admission::{GetToken, TokenStatus};
 use onsale_common::contract::catalog::{
     ConcertView, GetConcert, ListConcerts, ListSeats, PlannedSchedule, ScheduleStatus, SeatFilter, SeatMap, SeatStatus,
     SeatView,
 };
+use onsale_common::contract::page::PAGE_LIMIT_MAX;
 use onsale_common::contract::{Code, Example, Rejection};
 use onsale_common::ids::{ConcertId, ScheduleId, SeatId};
 use schemars::JsonSchema;

@@ -1,10 +1,9 @@
 //! Users: their balance, and the seats that they bought.
 
 use futures_util::future::try_join;
-use onsale_common::contract::account::{
-    ChargeBalance, ChargeView, GetBalance, ListReservations, PAGE_LIMIT_MAX, UserView,
-};
+use onsale_common::contract::account::{ChargeBalance, ChargeView, GetBalance, ListReservations, UserView};
 use onsale_common::contract::catalog::{ConcertView, GetSeats, SeatInContext, YourReservation};
+use onsale_common::contract::page::PAGE_LIMIT_MAX;
 use onsale_common::contract::payment::PaymentView;
 use onsale_common::contract::reservation::{ReservationStatus, SEATS_PER_COMMAND_MAX, SeatIds};
 use onsale_common::contract::{Code, Example, Rejection};

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use onsale_common::contract::account::{
-    BalanceView, FindUser, LedgerEntryView, LedgerPage, PAGE_LIMIT_DEFAULT, ReservationPage, UserView, cursor_after,
-};
+use onsale_common::contract::account::{BalanceView, FindUser, LedgerEntryView, LedgerPage, ReservationPage, UserView};
+use onsale_common::contract::page::{PAGE_LIMIT_DEFAULT, cursor_after};
 use onsale_common::contract::{Code, Command, Envelope, Outcome, Rejection};
 use onsale_common::ids::{SeatId, UserId};
 use onsale_common::time::Time;

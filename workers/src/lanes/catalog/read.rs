@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use onsale_common::contract::account::{PAGE_LIMIT_DEFAULT, cursor_after};
 use onsale_common::contract::catalog::{ConcertPage, ConcertView, PlannedSchedule, SeatFilter};
+use onsale_common::contract::page::{PAGE_LIMIT_DEFAULT, cursor_after};
 use onsale_common::contract::{Code, Command, Envelope, Outcome, Rejection};
 use onsale_common::ids::{ConcertId, ScheduleId, SeatId, UserId};
 use onsale_common::time::Time;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use onsale_common::contract::account::{PAGE_LIMIT_DEFAULT, cursor_after};
+use onsale_common::contract::page::{PAGE_LIMIT_DEFAULT, cursor_after};
 use onsale_common::contract::reservation::{AttemptPage, AttemptView};
 use onsale_common::contract::{Code, Command, Envelope, Outcome, Rejection};
 use onsale_common::ids::SeatId;
