@@ -82,6 +82,7 @@ impl<'r> Talk<'r> {
 
     /// Goes on as `user`, without the queue token: the token, where one was given, must be the user's in whatever state,
     /// or else the login, where one was demanded. With neither, the service trusts the request (`ONSALE_AUTH=open`).
+    /// So the endpoint must demand one of the two where the service does (`Demand::token_or_login`, `Demand::LOGIN`).
     ///
     /// # Errors
     /// `FORBIDDEN`, and as [`Talk::command`].
