@@ -97,7 +97,9 @@ impl Sale {
             fleet.wait_ready(READY_LIMIT)?;
             anyhow::Ok(fleet)
         };
-        let fleet = tokio::task::spawn_blocking(start).await.expect("no panic").expect("the processes start");
+        let fleet = tokio::task::spawn_blocking(start).await.expect("no panic");
+        // Its text and not its backtrace, which would bury what the process said.
+        let fleet = fleet.unwrap_or_else(|error| panic!("the processes do not start: {error:#}"));
         let port = fleet.port("ingress").expect("an ingress");
         let client = Client::new(&format!("http://127.0.0.1:{port}"), ADMIN_KEY);
         let pool = PgPoolOptions::new().max_connections(2).connect_lazy(&postgres).expect("a URL");

@@ -3,12 +3,13 @@
 //! A port from that range could become some client's local port while its server is down, and the server
 //! would not come back on it.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::{files, probe};
 
@@ -26,18 +27,40 @@ pub(crate) fn becomes_free(port: u16) -> bool {
     probe::poll(RELEASE_LIMIT, || is_free(port))
 }
 
-/// A random free port. Random, so that stacks that start at the same time rarely meet.
+/// A free port that was given to nobody else of late: ports are handed out in turn, so two stacks that start at
+/// the same time never get the same one, nor does the look at whether a port is free fall on a port that some
+/// process is about to listen on.
 pub fn free_port() -> Result<u16> {
     let span = ephemeral_start().saturating_sub(LOWEST).max(1_000);
     for _ in 0..ATTEMPTS {
-        let random = getrandom::u32().context("no random numbers from the operating system")?;
-        let offset = u16::try_from(random % u32::from(span)).unwrap_or(0);
-        let port = LOWEST + offset;
+        let port = LOWEST + next_turn(span)?;
         if is_free(port) {
             return Ok(port);
         }
     }
     bail!("found no free port on 127.0.0.1 from {LOWEST} on, after {ATTEMPTS} attempts")
+}
+
+/// The next number below `span`, after the one that any process of this user drew before.
+fn next_turn(span: u16) -> Result<u16> {
+    let path = std::env::temp_dir().join(format!("onsale-next-port-{}", rustix::process::geteuid().as_raw()));
+    let in_file = || format!("in {}", path.display());
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = file.as_mut().map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    file.lock().with_context(in_file)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(in_file)?;
+    // The first of all starts anywhere, as does one that finds the file damaged.
+    let turn = match text.trim().parse::<u16>() {
+        Ok(turn) => turn % span,
+        Err(_) => {
+            u16::try_from(getrandom::u32().context("no random numbers from the operating system")? % u32::from(span))?
+        }
+    };
+    file.rewind().with_context(in_file)?;
+    // Of one length, so that a shorter number leaves nothing of a longer one.
+    write!(file, "{:05}", (turn + 1) % span).with_context(in_file)?;
+    Ok(turn)
 }
 
 /// The port recorded in `file`, as long as it is free; otherwise a new one, recorded there.
@@ -75,6 +98,15 @@ mod tests {
         assert!(!is_free(port));
         drop(listener);
         assert!(is_free(port));
+    }
+
+    #[test]
+    fn no_port_is_given_twice_in_a_row() {
+        let drawn: Vec<_> = (0..4).map(|_| std::thread::spawn(|| [(); 50].map(|()| free_port().unwrap()))).collect();
+        let mut ports: Vec<u16> = drawn.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 200);
     }
 
     #[test]
