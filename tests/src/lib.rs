@@ -1,5 +1,6 @@
 //! The stage on which the tests play: real servers, real processes, an own database, virtual host and cache for each sale.
 
+pub mod bench;
 pub mod client;
 pub mod hostile;
 pub mod producer;

@@ -1,0 +1,208 @@
+//! Load: many fans at once, closed loop (each asks again as soon as it is answered) or open loop (requests arrive at their
+//! time, whether or not earlier ones are answered).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+
+use super::connection::{Connection, Reply};
+use super::cpu;
+
+/// Longest time that the histogram tells apart.
+const LATENCY_MAX_US: u64 = 120_000_000;
+
+/// A fan at one connection: what it asks next, and whether it is content with the answer.
+pub trait Fan: Send + 'static {
+    /// Writes the next request; false when there is nothing left to ask.
+    fn ask(&mut self, request: &mut Vec<u8>) -> bool;
+
+    /// Looks at the answer; whether it completes one of what is counted.
+    ///
+    /// # Errors
+    /// What is wrong with the answer: it ends the measurement.
+    fn hear(&mut self, reply: Reply<'_>) -> Result<Heard>;
+}
+
+/// What an answer was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It completes one of what is counted.
+    Done,
+    /// A step on the way there.
+    Step,
+    /// A refusal that the scenario expects.
+    Refused,
+}
+
+/// What became of a load.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What was counted within the window.
+    pub done: u64,
+    /// Refusals within the window.
+    pub refused: u64,
+    /// The window.
+    pub seconds: f64,
+    /// Times of the requests that were done, in microseconds.
+    pub latency_us: Histogram<u64>,
+    /// Times of the refusals.
+    pub refusal_us: Histogram<u64>,
+    /// The part of all processors' time that the generator took.
+    pub generator_share: f64,
+}
+
+impl Run {
+    /// How many were done in a second.
+    pub fn per_second(&self) -> f64 {
+        self.done as f64 / self.seconds
+    }
+
+    /// A percentile of the latency, in milliseconds.
+    pub fn ms_at(&self, percentile: f64) -> f64 {
+        self.latency_us.value_at_percentile(percentile) as f64 / 1000.0
+    }
+}
+
+/// How long fans are watched.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// What is not counted at the start.
+    pub warm_up: Duration,
+    /// What is counted.
+    pub counted: Duration,
+}
+
+/// One answered request: when it was answered, how long it took, what it was.
+struct Sample {
+    at: Instant,
+    took: Duration,
+    heard: Heard,
+}
+
+/// Lets every fan ask one request after the other, until the window ends or nobody has anything left to ask.
+///
+/// # Errors
+/// When a connection breaks, or a fan is not content.
+pub async fn closed<F: Fan>(address: &str, fans: Vec<F>, window: Window) -> Result<Run> {
+    let connections = connect(address, fans.len()).await?;
+    let (started, own) = (Instant::now(), cpu::own_seconds());
+    let (from, end) = (started + window.warm_up, started + window.warm_up + window.counted);
+    let mut tasks = JoinSet::new();
+    for (mut fan, mut connection) in fans.into_iter().zip(connections) {
+        tasks.spawn(async move {
+            let (mut samples, mut request) = (Vec::with_capacity(256), Vec::with_capacity(512));
+            let mut sent = Instant::now();
+            while sent < end {
+                request.clear();
+                if !fan.ask(&mut request) {
+                    break;
+                }
+                let heard = fan.hear(connection.ask(&request).await?)?;
+                let at = Instant::now();
+                samples.push(Sample { at, took: at - sent, heard });
+                sent = at;
+            }
+            anyhow::Ok(samples)
+        });
+    }
+    let samples = gather(&mut tasks).await?;
+    // Where everything was asked before the window's end, the window ends with the last answer.
+    let last = samples.iter().map(|sample| sample.at).max().unwrap_or(end);
+    Ok(count(&samples, from, last.min(end), share_since(started, own)))
+}
+
+/// Requests arrive `per_second`, at `connections` that are kept open. A request whose time has come while every
+/// connection waits is late, and its lateness counts as latency.
+///
+/// # Errors
+/// As [`closed`].
+pub async fn open<F: Fan>(address: &str, fans: Vec<F>, per_second: f64, window: Window) -> Result<Run> {
+    let connections = connect(address, fans.len()).await?;
+    let (started, own) = (Instant::now(), cpu::own_seconds());
+    let (from, end) = (started + window.warm_up, started + window.warm_up + window.counted);
+    let arrivals = Arc::new(AtomicU64::new(0));
+    let mut tasks = JoinSet::new();
+    for (mut fan, mut connection) in fans.into_iter().zip(connections) {
+        let arrivals = arrivals.clone();
+        tasks.spawn(async move {
+            let (mut samples, mut request) = (Vec::with_capacity(256), Vec::with_capacity(512));
+            loop {
+                let nth = arrivals.fetch_add(1, Ordering::Relaxed);
+                let mut due = started + Duration::from_secs_f64(nth as f64 / per_second);
+                if due >= end {
+                    break;
+                }
+                if due > Instant::now() {
+                    tokio::time::sleep_until(due.into()).await;
+                    // The timer's own coarseness is nobody's latency.
+                    due = Instant::now();
+                }
+                request.clear();
+                if !fan.ask(&mut request) {
+                    break;
+                }
+                let heard = fan.hear(connection.ask(&request).await?)?;
+                let at = Instant::now();
+                samples.push(Sample { at, took: at - due, heard });
+            }
+            anyhow::Ok(samples)
+        });
+    }
+    let samples = gather(&mut tasks).await?;
+    Ok(count(&samples, from, end, share_since(started, own)))
+}
+
+async fn connect(address: &str, count: usize) -> Result<Vec<Connection>> {
+    let mut connections = Vec::with_capacity(count);
+    for _ in 0..count {
+        connections.push(Connection::open(address).await?);
+    }
+    Ok(connections)
+}
+
+async fn gather(tasks: &mut JoinSet<Result<Vec<Sample>>>) -> Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        samples.extend(ended??);
+    }
+    if samples.is_empty() {
+        bail!("nothing was asked");
+    }
+    Ok(samples)
+}
+
+fn share_since(started: Instant, own_seconds: f64) -> f64 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    (cpu::own_seconds() - own_seconds) / started.elapsed().as_secs_f64() / processors
+}
+
+fn count(samples: &[Sample], from: Instant, end: Instant, generator_share: f64) -> Run {
+    let histogram = || Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("bounds that are in order");
+    let mut run = Run {
+        done: 0,
+        refused: 0,
+        seconds: end.saturating_duration_since(from).as_secs_f64(),
+        latency_us: histogram(),
+        refusal_us: histogram(),
+        generator_share,
+    };
+    for sample in samples.iter().filter(|sample| sample.at >= from && sample.at <= end) {
+        let us = (sample.took.as_micros() as u64).clamp(1, LATENCY_MAX_US);
+        match sample.heard {
+            Heard::Done => {
+                run.done += 1;
+                run.latency_us.saturating_record(us);
+            }
+            Heard::Step => run.latency_us.saturating_record(us),
+            Heard::Refused => {
+                run.refused += 1;
+                run.refusal_us.saturating_record(us);
+            }
+        }
+    }
+    run
+}

@@ -1,0 +1,130 @@
+//! The measuring sticks: the same ingress over a worker that only echoes, and the service that people build instead.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use deadpool_redis::redis;
+use onsale_stack::fleet::{Fleet, FleetConfig};
+use onsale_stack::ports;
+use onsale_stack::role::Role;
+use onsale_stack::servers::Server;
+use onsale_stack::stack_file::StackFile;
+use uuid::Uuid;
+
+use super::fans::Joined;
+use super::world::{FIRST_USER, World};
+
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// Connections of the direct service to Postgres: the best of 4 to 64 on two processors.
+const DIRECT_CONNECTIONS: u32 = 16;
+
+/// An ingress over the echo worker.
+pub struct Floor {
+    /// Where the ingress is.
+    pub address: String,
+    _fleet: Fleet,
+    _echo: Running,
+}
+
+impl Floor {
+    /// Starts them in a virtual host of their own; `bundle_max` bounds the bundles.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn start(world: &World, state_dir: &Path, bin_dir: &Path, vhost: &str, bundle_max: u32) -> Result<Self> {
+        let mut environment = world.environment.clone();
+        let amqp = StackFile::of(&world.servers, None).amqp_of(vhost);
+        environment.insert("ONSALE_AMQP_URL".to_owned(), amqp);
+        environment.insert("ONSALE_BUNDLE_MAX".to_owned(), bundle_max.to_string());
+        if bundle_max == 1 {
+            // As many messages in flight as bundles of one need to keep the broker busy.
+            environment.insert("ONSALE_BUNDLES_IN_FLIGHT".to_owned(), "64".to_owned());
+        }
+        let echo = Running::start(Command::new(bin_dir.join("echo")).envs(&environment))?;
+        let state_dir = state_dir.join(vhost);
+        let fleet = Fleet::new(FleetConfig { state_dir, bin_dir: bin_dir.to_owned(), http_port: None, environment })?;
+        fleet.add(Role::Ingress, &[])?;
+        fleet.wait_ready(READY_LIMIT)?;
+        let address = format!("127.0.0.1:{}", fleet.port("ingress").context("an ingress")?);
+        Ok(Self { address, _fleet: fleet, _echo: echo })
+    }
+}
+
+/// The direct service over the world's Postgres and Redis.
+pub struct Direct {
+    /// Where it is.
+    pub address: String,
+    /// Its process.
+    pub pid: u32,
+    _running: Running,
+}
+
+impl Direct {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(world: &World, bin_dir: &Path) -> Result<Self> {
+        let address = format!("127.0.0.1:{}", ports::free_port()?);
+        let mut command = Command::new(bin_dir.join("direct_hold"));
+        command
+            .envs(&world.environment)
+            .env("DIRECT_LISTEN", &address)
+            .env("DIRECT_CONNECTIONS", DIRECT_CONNECTIONS.to_string());
+        let running = Running::start(&mut command)?;
+        Ok(Self { address, pid: running.0.id(), _running: running })
+    }
+
+    /// Tells its cache who has joined.
+    ///
+    /// # Errors
+    /// When Redis refuses.
+    pub async fn admit(&self, world: &World, joined: &[Joined]) -> Result<()> {
+        let client = redis::Client::open(world.servers.redis.url())?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        for some in joined.chunks(1000) {
+            let mut pipe = redis::pipe();
+            for one in some {
+                pipe.set(format!("direct:token:{}", one.token), one.user).ignore();
+            }
+            pipe.query_async::<()>(&mut connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A program of the bench's own that ends with it.
+struct Running(Child);
+
+impl Running {
+    /// Starts a program and waits until it says that it is ready.
+    fn start(command: &mut Command) -> Result<Self> {
+        let mut child = Self(command.stdout(Stdio::piped()).spawn()?);
+        let mut said = String::new();
+        BufReader::new(child.0.stdout.take().context("a pipe")?).read_line(&mut said)?;
+        if said.trim() != "ready" {
+            bail!("{:?} did not start", command.get_program());
+        }
+        Ok(child)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// People who never joined, for a worker that does not ask.
+pub fn strangers(schedule: i64, count: usize) -> Vec<Joined> {
+    (0..count as i64).map(|n| Joined { user: FIRST_USER + n, schedule, token: token_of(schedule) }).collect()
+}
+
+fn token_of(schedule: i64) -> Uuid {
+    let schedule = onsale_common::ids::ScheduleId::new(schedule);
+    onsale_common::ids::QueueToken::draw(schedule).expect("randomness").uuid()
+}
