@@ -81,7 +81,8 @@ impl World {
         Ok(Self { servers, fleet, address, pool, environment, bin_dir: bin_dir.to_owned() })
     }
 
-    /// Makes sure that there are this many users, each with a balance that its ledger explains.
+    /// Makes sure that there are this many users, each with a balance that its ledger explains. They charged it so long
+    /// ago that its events are purged.
     ///
     /// # Errors
     /// When the database refuses.
@@ -92,10 +93,10 @@ impl World {
              SELECT n, 'fan' || n, 'fan' || n || '@example.com', '-' FROM generate_series($1, $2) n
              ON CONFLICT (id) DO NOTHING",
             "WITH fresh AS (
-               INSERT INTO accounts (user_id, balance, total_charged)
-               SELECT n, $3, $3 FROM generate_series($1, $2) n ON CONFLICT (user_id) DO NOTHING RETURNING user_id)
+               INSERT INTO accounts (user_id, balance, total_charged, version)
+               SELECT n, $3, $3, 1 FROM generate_series($1, $2) n ON CONFLICT (user_id) DO NOTHING RETURNING user_id)
              INSERT INTO ledger_entries (user_id, kind, amount, balance_after, created_at)
-             SELECT user_id, 0, $3, $3, now() FROM fresh",
+             SELECT user_id, 0, $3, $3, now() - interval '2 days' FROM fresh",
         ] {
             let mut query = sqlx::query(statement).bind(FIRST_USER).bind(last);
             if statement.contains("$3") {

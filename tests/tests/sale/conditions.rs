@@ -55,7 +55,7 @@ async fn a_user_who_holds_a_seat_is_told_so_before_anything_about_who_has_the_se
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_payer_is_told_that_the_hold_ran_out_although_the_token_did_too() {
-    let sale = Sale::start(&[("ONSALE_HOLD_TTL_S", "1"), ("ONSALE_ACTIVE_TTL_S", "1")]).await;
+    let sale = Sale::start(&[("ONSALE_HOLD_TTL_S", "3"), ("ONSALE_ACTIVE_TTL_S", "3")]).await;
     let mut producer = sale.producer().await;
     let fan = &sale.client;
     let token = fan.token(1, 1).await;

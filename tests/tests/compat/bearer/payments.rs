@@ -96,12 +96,12 @@ async fn a_reservation_that_was_given_back_or_is_somebody_elses_is_not_paid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_that_ran_out_is_gone() {
     // The token ends with the hold here; that does not hide why the payment comes too late.
-    let sale = Sale::start(&[("ONSALE_HOLD_TTL_S", "2"), ("ONSALE_ACTIVE_TTL_S", "2")]).await;
+    let sale = Sale::start(&[("ONSALE_HOLD_TTL_S", "4"), ("ONSALE_ACTIVE_TTL_S", "4")]).await;
     let fan = &sale.client;
     let mine = token(fan, "user1").await;
     let reservation = reserved(fan, "user1", 1, 1, &mine).await;
     // Without points nothing is paid before.
-    until("the hold has run out", Duration::from_secs(10), async || {
+    until("the hold has run out", Duration::from_secs(20), async || {
         pay(fan, "user1", &reservation, 75_000, &mine).await.status != 402
     })
     .await;
