@@ -153,7 +153,8 @@ impl Sale {
     pub async fn finish(self) {
         until("the outbox is published", Duration::from_secs(15), async || {
             self.fleet.pid("cron").is_none()
-                || self.count("SELECT count(*) FROM outbox WHERE published_at IS NULL").await == 0
+                || self.count("SELECT count(*) FROM outbox WHERE id > (SELECT published_to FROM outbox_relay)").await
+                    == 0
         })
         .await;
         let (clean, said) = self.audit();

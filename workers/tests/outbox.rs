@@ -29,7 +29,7 @@ async fn nothing_is_read_beyond_a_place_that_is_drawn_and_not_committed() {
             outbox::unpublished(&mut db, horizon, 10).await.unwrap().iter().map(|event| event.id).collect();
         assert_eq!(places.len(), if commits { 2 } else { 1 });
         assert!(places.is_sorted(), "{places:?}");
-        outbox::mark_published(&mut db, &places).await.unwrap();
+        outbox::mark_published(&mut db, *places.last().unwrap()).await.unwrap();
     }
     sale.finish().await;
 }

@@ -258,9 +258,11 @@ impl Bench {
     }
 
     async fn measure<F: Fan>(&mut self, name: &str, address: &str, fans: Vec<F>) -> Result<Run> {
+        eprint!("{name}: ");
         let before = self.world.cpu_seconds();
         let run = load::closed(address, fans, self.size.window).await?;
         self.add_run(name, &run, &before);
+        eprintln!("{:.0}/s", run.per_second());
         Ok(run)
     }
 

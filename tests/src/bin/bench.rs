@@ -1,6 +1,7 @@
 //! Measures Onsale against the limit and against what people would build instead. `deploy/bench` runs it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
@@ -18,6 +19,9 @@ struct Arguments {
     /// One round with short windows.
     #[arg(long)]
     quick: bool,
+    /// For how long each scenario is watched, in seconds.
+    #[arg(long)]
+    seconds: Option<u64>,
     /// Only scenarios whose name begins so.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -29,7 +33,10 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let size = if arguments.quick { Size::QUICK } else { Size::FULL };
+    let mut size = if arguments.quick { Size::QUICK } else { Size::FULL };
+    if let Some(seconds) = arguments.seconds {
+        size.window.counted = Duration::from_secs(seconds);
+    }
     let mut bench = Bench::start(&arguments.state_dir, &arguments.bin_dir, size).await?;
     for round in 1..=size.rounds {
         bench

@@ -146,8 +146,8 @@ async fn hold(direct: &Direct, request: Request<Incoming>) -> Result<(StatusCode
         .execute(&mut *transaction)
         .await?;
     sqlx::query(
-        "INSERT INTO outbox (event_id, kind, schedule_id, subject, data, created_at, published_at)
-         VALUES ($1, 'seats.held', $2, $3, $4, now(), now())",
+        "INSERT INTO outbox (event_id, kind, schedule_id, subject, data, created_at)
+         VALUES ($1, 'seats.held', $2, $3, $4, now())",
     )
     .bind(reservation)
     .bind(hold.schedule_id)

@@ -1,14 +1,16 @@
 //! Publishes the outbox: every committed effect at least once, as a CloudEvent in structured mode, in the outbox' order.
 //!
-//! A relay publishes from the first event that is not marked, without a gap, and marks what the broker confirmed without
-//! a gap. So do all relays, and they read the same order: whichever of them publishes an event, its predecessors were
+//! A relay publishes from the first event after the place that all have reached, without a gap, and moves that place to
+//! the last that the broker confirmed without a gap. So do all relays, and they read the same order: whichever of them publishes an event, its predecessors were
 //! published before it. The slot spares the others the work; the order does not rest on it, and a relay that lost it
 //! unawares only repeats.
 
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{self, FutureExt, join_all};
+use futures_util::poll;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
@@ -99,13 +101,12 @@ impl Relay {
                 break;
             }
             let published = publish(&channel, &events).await;
-            store::outbox::mark_published(&mut *pool.acquire().await?, &published).await?;
-            count += published.len() as u64;
-            if published.len() < events.len() {
-                tracing::warn!(
-                    from = events[published.len()].id,
-                    "the broker took no more events; the next run repeats"
-                );
+            if let Some(last) = events[..published].last() {
+                store::outbox::mark_published(&mut *pool.acquire().await?, last.id).await?;
+            }
+            count += published as u64;
+            if let Some(next) = events.get(published) {
+                tracing::warn!(from = next.id, "the broker took no more events; the next run repeats");
                 break;
             }
         }
@@ -113,31 +114,42 @@ impl Relay {
     }
 }
 
-/// Publishes events in their order; returns those up to the first that was not confirmed. Not `mandatory`: an event that
-/// nobody has bound a queue for is nobody's, and is published all the same.
-async fn publish(channel: &Channel, events: &[StoredEvent]) -> Vec<i64> {
-    let mut confirms = Vec::with_capacity(events.len());
+/// Publishes events in their order; returns how many the broker confirmed up to the first that it did not. Not
+/// `mandatory`: an event that nobody has bound a queue for is nobody's, and is published all the same.
+async fn publish(channel: &Channel, events: &[StoredEvent]) -> usize {
+    let mut sending = Vec::with_capacity(events.len());
     for event in events {
         let Some(body) = body(event) else { break };
-        let properties = BasicProperties::default()
-            .with_content_type(EVENT_CONTENT_TYPE.into())
-            .with_delivery_mode(2)
-            .with_message_id(event.event_id.to_string().into())
-            .with_type(event.kind.as_str().into())
-            .with_app_id("onsale-cron".into());
-        let options = BasicPublishOptions::default();
-        let publish =
-            channel.basic_publish(EVENTS_EXCHANGE.into(), event.kind.as_str().into(), options, &body, properties);
-        match within("publish an event", publish).await {
-            Ok(confirm) => confirms.push(async { (event.id, within("have an event confirmed", confirm).await) }),
-            Err(error) => {
-                tracing::warn!(%error, "an event waits for the next run");
-                break;
-            }
+        let mut send = Box::pin(send(channel, event, body));
+        // The first poll puts the event in line to be sent. To wait here until it is sent would send each by itself.
+        match poll!(send.as_mut()) {
+            Poll::Ready(result) => sending.push(future::ready(result).left_future()),
+            Poll::Pending => sending.push(send.right_future()),
         }
     }
-    let confirmed = |(_, result): &(i64, Result<Confirmation, AmqpError>)| matches!(result, Ok(Confirmation::Ack(_)));
-    join_all(confirms).await.into_iter().take_while(confirmed).map(|(id, _)| id).collect()
+    let sent = match within("have events confirmed", join_all(sending).map(Ok)).await {
+        Ok(sent) => sent,
+        Err(error) => {
+            tracing::warn!(%error, "events wait for the next run");
+            return 0;
+        }
+    };
+    if let Some(error) = sent.iter().find_map(|result| result.as_ref().err()) {
+        tracing::warn!(%error, "an event waits for the next run");
+    }
+    sent.iter().take_while(|result| matches!(result, Ok(Confirmation::Ack(_)))).count()
+}
+
+async fn send(channel: &Channel, event: &StoredEvent, body: Vec<u8>) -> lapin::Result<Confirmation> {
+    let properties = BasicProperties::default()
+        .with_content_type(EVENT_CONTENT_TYPE.into())
+        .with_delivery_mode(2)
+        .with_message_id(event.event_id.to_string().into())
+        .with_type(event.kind.as_str().into())
+        .with_app_id("onsale-cron".into());
+    let options = BasicPublishOptions::default();
+    let kind = event.kind.as_str().into();
+    channel.basic_publish(EVENTS_EXCHANGE.into(), kind, options, &body, properties).await?.await
 }
 
 /// The event as it travels; none, and a word in the log, when the row is not one of ours.

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
@@ -18,11 +19,11 @@ use onsale_common::contract::{Envelope, Lane};
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use onsale_common::telemetry::{BATCH_COMMANDS, BATCH_SECONDS};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::LaneWorker;
 use super::bundle::{Bundle, Entry};
-use super::settle::settle;
+use super::settle::{Settled, settle};
 use crate::config::ConsumeConfig;
 
 /// Some partitions of a lane, as an operator writes them: `3` or `0-3`.
@@ -107,9 +108,7 @@ async fn session<L: LaneWorker>(
 
 /// The consumer of one partition's queue.
 struct PartitionWorker {
-    queue: String,
-    channel: Channel,
-    replies: Channel,
+    desk: Desk,
     deliveries: Consumer,
     batch_commands_max: usize,
 }
@@ -132,10 +131,12 @@ impl PartitionWorker {
             FieldTable::default(),
         );
         let deliveries = within("consume commands", consume).await?;
-        Ok(Self { queue, channel, replies, deliveries, batch_commands_max: config.batch_commands_max })
+        let desk = Desk { queue, channel, replies };
+        Ok(Self { desk, deliveries, batch_commands_max: config.batch_commands_max })
     }
 
     async fn run<L: LaneWorker>(mut self, lane: Arc<L>, shutdown: CancellationToken) -> Result<(), AmqpError> {
+        let mut answering = None;
         loop {
             let first = tokio::select! {
                 biased;
@@ -144,10 +145,16 @@ impl PartitionWorker {
             };
             let started = Instant::now();
             let batch = self.drain::<L>(first)?;
-            self.process(&lane, batch).await?;
+            let commands = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
+            let settled = settle(&lane, commands).await;
             metrics::histogram!(BATCH_SECONDS, "lane" => L::LANE.name()).record(started.elapsed());
+            // Replies and acks travel while the next batch is settled; never those of two batches, so that acks stay in
+            // the order of their deliveries.
+            finished(answering.take()).await?;
+            answering = Some(tokio::spawn(self.desk.clone().finish::<L>(batch, settled)));
         }
-        within("close a channel", self.channel.close(200, "done".into())).await
+        finished(answering).await?;
+        within("close a channel", self.desk.channel.close(200, "done".into())).await
     }
 
     fn delivered(&self, delivery: Option<lapin::Result<Delivery>>) -> Result<Delivery, AmqpError> {
@@ -155,7 +162,7 @@ impl PartitionWorker {
             Some(Ok(delivery)) => Ok(delivery),
             Some(Err(source)) => Err(AmqpError::Broker { step: "consume commands", source }),
             // The channel may still claim to be connected, as after its queue was deleted.
-            None => Err(AmqpError::ConsumerEnded(self.queue.clone())),
+            None => Err(AmqpError::ConsumerEnded(self.desk.queue.clone())),
         }
     }
 
@@ -177,14 +184,31 @@ impl PartitionWorker {
         metrics::histogram!(BATCH_COMMANDS, "lane" => L::LANE.name()).record(commands as f64);
         Ok(batch)
     }
+}
 
-    async fn process<L: LaneWorker>(&self, lane: &Arc<L>, batch: Vec<(Delivery, Bundle)>) -> Result<(), AmqpError> {
-        let commands = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
-        let settled = settle(lane, commands).await;
+/// Waits until a batch is answered.
+async fn finished(answering: Option<JoinHandle<Result<(), AmqpError>>>) -> Result<(), AmqpError> {
+    match answering {
+        Some(task) => task.await.unwrap_or_else(|_| Err(AmqpError::ConsumerEnded("answering a batch".to_owned()))),
+        None => Ok(()),
+    }
+}
+
+/// Where the answers of one partition go out.
+#[derive(Clone)]
+struct Desk {
+    queue: String,
+    channel: Channel,
+    replies: Channel,
+}
+
+impl Desk {
+    /// Replies to a batch, buries what could not be settled, and acks.
+    async fn finish<L: LaneWorker>(self, batch: Vec<(Delivery, Bundle)>, settled: Settled) -> Result<(), AmqpError> {
         let mut outcomes = settled.outcomes.into_iter();
+        let replies: Vec<Vec<u8>> = batch.iter().map(|(_, bundle)| bundle.reply(&mut outcomes)).collect();
+        try_join_all(batch.iter().zip(&replies).map(|((delivery, _), reply)| self.answer(delivery, reply))).await?;
         for (delivery, bundle) in &batch {
-            let reply = bundle.reply(&mut outcomes);
-            self.answer(delivery, &reply).await?;
             for entry in &bundle.entries {
                 if let Entry::Refused { outcome, json, .. } = entry {
                     self.bury::<L>(delivery, json.as_bytes(), &outcome.json).await?;

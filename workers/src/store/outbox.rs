@@ -131,7 +131,7 @@ pub struct StoredEvent {
 pub async fn unpublished(db: &mut PgConnection, horizon: i64, most: i64) -> Result<Vec<StoredEvent>, Failure> {
     let events = sqlx::query_as(
         "SELECT id, event_id, kind, schedule_id, subject, data, created_at
-         FROM outbox WHERE published_at IS NULL AND id <= $1 ORDER BY id LIMIT $2",
+         FROM outbox WHERE id > (SELECT published_to FROM outbox_relay) AND id <= $1 ORDER BY id LIMIT $2",
     )
     .bind(horizon)
     .bind(most)
@@ -140,12 +140,12 @@ pub async fn unpublished(db: &mut PgConnection, horizon: i64, most: i64) -> Resu
     Ok(events)
 }
 
-/// Marks events as published.
+/// Notes that every event up to this place is published. A relay that was overtaken takes nothing back.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn mark_published(db: &mut PgConnection, ids: &[i64]) -> Result<(), Failure> {
-    sqlx::query("UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1)").bind(ids).execute(db).await?;
+pub async fn mark_published(db: &mut PgConnection, last: i64) -> Result<(), Failure> {
+    sqlx::query("UPDATE outbox_relay SET published_to = $1 WHERE published_to < $1").bind(last).execute(db).await?;
     Ok(())
 }
 
@@ -155,9 +155,10 @@ pub async fn mark_published(db: &mut PgConnection, ids: &[i64]) -> Result<(), Fa
 /// When Postgres fails.
 pub async fn lag(db: &mut PgConnection) -> Result<(i64, f64), Failure> {
     let lag = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL),
+        "SELECT (SELECT count(*) FROM outbox WHERE id > published_to),
                 coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at)
-                          FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 1), 0)::float8",
+                          FROM outbox WHERE id > published_to ORDER BY id LIMIT 1), 0)::float8
+         FROM outbox_relay",
     )
     .fetch_one(db)
     .await?;

@@ -41,7 +41,7 @@ pub async fn chunk(db: &mut PgConnection, keeping: &Keeping) -> Result<u64, Fail
             keeping.effects,
             "DELETE FROM outbox WHERE ctid = ANY(ARRAY(
                  SELECT ctid FROM outbox
-                 WHERE created_at < now() - $1 * interval '1 second' AND published_at IS NOT NULL LIMIT $2))",
+                 WHERE created_at < now() - $1 * interval '1 second' AND id <= (SELECT published_to FROM outbox_relay) LIMIT $2))",
         ),
         (
             keeping.effects,

@@ -68,7 +68,8 @@ async fn joining_again_says_how_the_same_token_stands_now() {
 async fn an_expired_cookie_is_refused_and_can_be_renewed() {
     let sale = Sale::start(&[("ONSALE_ACTIVE_TTL_S", "3")]).await;
     let old = cookie(&sale, 1, 1).await;
-    until("the token expires", Duration::from_secs(15), async || sale.client.status(&old[8..]).await == "EXPIRED").await;
+    until("the token expires", Duration::from_secs(15), async || sale.client.status(&old[8..]).await == "EXPIRED")
+        .await;
     refused(&hold(&sale, &old, wanted(1, 1)).await, 401, "TOKEN_EXPIRED");
     let new = cookie(&sale, 1, 1).await;
     assert_ne!(new, old);
