@@ -105,17 +105,20 @@ pub struct ConsumeConfig {
     pub topology: Topology,
     /// Commands in one batch, about; the last delivery may exceed it.
     pub batch_commands_max: usize,
+    /// Batches of one partition that are settled at the same time.
+    pub batches_in_flight: usize,
     /// Deliveries that wait in the process per partition.
     pub prefetch: u16,
 }
 
 impl ConsumeConfig {
-    /// Reads `ONSALE_AMQP_URL`, `ONSALE_BATCH_MAX`, `ONSALE_PREFETCH` and the topology.
+    /// Reads `ONSALE_AMQP_URL`, `ONSALE_BATCH_MAX`, `ONSALE_BATCHES_IN_FLIGHT`, `ONSALE_PREFETCH` and the topology.
     pub fn from_env(env: &mut Env) -> Self {
         Self {
             amqp_url: env.required_secret("ONSALE_AMQP_URL", "the broker, as in amqp://user:password@host:5672/%2f"),
             topology: Topology::from_env(env),
             batch_commands_max: env.number("ONSALE_BATCH_MAX", 512, 1..=16_384),
+            batches_in_flight: env.number("ONSALE_BATCHES_IN_FLIGHT", 2, 1..=16),
             prefetch: env.number("ONSALE_PREFETCH", 256, 1..=10_000),
         }
     }

@@ -64,8 +64,8 @@ impl Bench {
     ///
     /// # Errors
     /// When something does not start.
-    pub async fn start(state_dir: &Path, bin_dir: &Path, size: Size) -> Result<Self> {
-        let world = World::start(state_dir, bin_dir, 2, &[])?;
+    pub async fn start(state_dir: &Path, bin_dir: &Path, size: Size, settings: &[(&str, &str)]) -> Result<Self> {
+        let world = World::start(state_dir, bin_dir, 2, settings)?;
         world.users(size.users).await?;
         let bundled = Floor::start(&world, state_dir, bin_dir, "t0", 256)?;
         let single = Floor::start(&world, state_dir, bin_dir, "t1", 1)?;

@@ -22,6 +22,12 @@ struct Arguments {
     /// For how long each scenario is watched, in seconds.
     #[arg(long)]
     seconds: Option<u64>,
+    /// Connections of the scenarios that want many.
+    #[arg(long)]
+    connections: Option<usize>,
+    /// Settings of the processes: ONSALE_NAME=VALUE.
+    #[arg(long)]
+    set: Vec<String>,
     /// Only scenarios whose name begins so.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -37,7 +43,9 @@ async fn main() -> Result<()> {
     if let Some(seconds) = arguments.seconds {
         size.window.counted = Duration::from_secs(seconds);
     }
-    let mut bench = Bench::start(&arguments.state_dir, &arguments.bin_dir, size).await?;
+    size.connections = arguments.connections.unwrap_or(size.connections);
+    let settings: Vec<(&str, &str)> = arguments.set.iter().filter_map(|setting| setting.split_once('=')).collect();
+    let mut bench = Bench::start(&arguments.state_dir, &arguments.bin_dir, size, &settings).await?;
     for round in 1..=size.rounds {
         bench
             .round(|name| {

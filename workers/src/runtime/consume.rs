@@ -19,6 +19,7 @@ use onsale_common::contract::{Envelope, Lane};
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use onsale_common::telemetry::{BATCH_COMMANDS, BATCH_SECONDS};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::LaneWorker;
@@ -111,6 +112,7 @@ struct PartitionWorker {
     desk: Desk,
     deliveries: Consumer,
     batch_commands_max: usize,
+    batches_in_flight: usize,
 }
 
 impl PartitionWorker {
@@ -132,28 +134,28 @@ impl PartitionWorker {
         );
         let deliveries = within("consume commands", consume).await?;
         let desk = Desk { queue, channel, replies };
-        Ok(Self { desk, deliveries, batch_commands_max: config.batch_commands_max })
+        Ok(Self {
+            desk,
+            deliveries,
+            batch_commands_max: config.batch_commands_max,
+            batches_in_flight: config.batches_in_flight,
+        })
     }
 
     async fn run<L: LaneWorker>(mut self, lane: Arc<L>, shutdown: CancellationToken) -> Result<(), AmqpError> {
-        let mut answering = None;
+        let slots = Arc::new(Semaphore::new(self.batches_in_flight));
+        let mut latest = None;
         loop {
+            let slot = slots.clone().acquire_owned().await.expect("these slots are never closed");
             let first = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 delivery = self.deliveries.next() => self.delivered(delivery)?,
             };
-            let started = Instant::now();
             let batch = self.drain::<L>(first)?;
-            let commands = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
-            let settled = settle(&lane, commands).await;
-            metrics::histogram!(BATCH_SECONDS, "lane" => L::LANE.name()).record(started.elapsed());
-            // Replies and acks travel while the next batch is settled; never those of two batches, so that acks stay in
-            // the order of their deliveries.
-            finished(answering.take()).await?;
-            answering = Some(tokio::spawn(self.desk.clone().finish::<L>(batch, settled)));
+            latest = Some(tokio::spawn(self.desk.clone().serve(lane.clone(), batch, slot, latest.take())));
         }
-        finished(answering).await?;
+        answered(latest).await?;
         within("close a channel", self.desk.channel.close(200, "done".into())).await
     }
 
@@ -186,9 +188,12 @@ impl PartitionWorker {
     }
 }
 
+/// A batch on its way to its answers.
+type Serving = JoinHandle<Result<(), AmqpError>>;
+
 /// Waits until a batch is answered.
-async fn finished(answering: Option<JoinHandle<Result<(), AmqpError>>>) -> Result<(), AmqpError> {
-    match answering {
+async fn answered(serving: Option<Serving>) -> Result<(), AmqpError> {
+    match serving {
         Some(task) => task.await.unwrap_or_else(|_| Err(AmqpError::ConsumerEnded("answering a batch".to_owned()))),
         None => Ok(()),
     }
@@ -203,8 +208,30 @@ struct Desk {
 }
 
 impl Desk {
+    /// Settles a batch, and answers it after the one `before` it, so that acks keep the order of their deliveries. The
+    /// next batch may be settled meanwhile.
+    async fn serve<L: LaneWorker>(
+        self,
+        lane: Arc<L>,
+        batch: Vec<(Delivery, Bundle)>,
+        slot: OwnedSemaphorePermit,
+        before: Option<Serving>,
+    ) -> Result<(), AmqpError> {
+        let started = Instant::now();
+        let commands = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
+        let settled = settle(&lane, commands).await;
+        metrics::histogram!(BATCH_SECONDS, "lane" => L::LANE.name()).record(started.elapsed());
+        drop(slot);
+        answered(before).await?;
+        self.answer_all::<L>(batch, settled).await
+    }
+
     /// Replies to a batch, buries what could not be settled, and acks.
-    async fn finish<L: LaneWorker>(self, batch: Vec<(Delivery, Bundle)>, settled: Settled) -> Result<(), AmqpError> {
+    async fn answer_all<L: LaneWorker>(
+        self,
+        batch: Vec<(Delivery, Bundle)>,
+        settled: Settled,
+    ) -> Result<(), AmqpError> {
         let mut outcomes = settled.outcomes.into_iter();
         let replies: Vec<Vec<u8>> = batch.iter().map(|(_, bundle)| bundle.reply(&mut outcomes)).collect();
         try_join_all(batch.iter().zip(&replies).map(|((delivery, _), reply)| self.answer(delivery, reply))).await?;
