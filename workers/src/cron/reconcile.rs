@@ -1,7 +1,11 @@
 //! Reconciles the waiting rooms in Redis with Postgres: a room that was emptied is built again; one that differs at two
 //! looks in a row, which the traffic between two writes does not explain, is mended token by token.
+//!
+//! Postgres is written first and Redis a moment later, so that a busy room differs at every look, each time by another
+//! few. To read all of a million people for that would cost the sale more than the few that may be lost, of whom
+//! Postgres knows: mended is what differs by the same numbers twice, as in a quiet room, or by a good part of the room.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use onsale_common::contract::admission::TokenStatus;
@@ -16,8 +20,24 @@ use crate::store;
 /// The job, with the rooms that differed at its last look.
 pub(super) struct Reconciler {
     crew: Crew,
-    differed: Mutex<HashSet<ScheduleId>>,
+    differed: Mutex<HashMap<ScheduleId, Difference>>,
 }
+
+/// By how many waiting and active tokens Postgres has more than Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Difference {
+    waiting: i64,
+    active: i64,
+}
+
+impl Difference {
+    fn is_large(self, people: u64) -> bool {
+        (self.waiting.unsigned_abs() + self.active.unsigned_abs()) * LARGE_PART > people
+    }
+}
+
+/// A difference of more than a twentieth of a room is no traffic.
+const LARGE_PART: u64 = 20;
 
 impl Reconciler {
     pub(super) fn new(crew: Crew) -> Self {
@@ -36,7 +56,7 @@ impl Reconciler {
         let ids: Vec<i64> = schedules.iter().map(|schedule| schedule.get()).collect();
         let counts = store::rooms::counts(&mut db, &ids).await?;
         let before = std::mem::take(&mut *self.differed.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut differ = HashSet::new();
+        let mut differ = HashMap::new();
         let mut repaired = 0;
         for (schedule, waiting, active) in counts {
             let glance = glances[&schedule];
@@ -44,12 +64,20 @@ impl Reconciler {
                 rooms::build(&mut db, redis, schedule).await?;
                 repaired += 1;
             } else if (glance.waiting, glance.active) != (waiting, active) {
-                if before.contains(&schedule) {
+                let difference = Difference {
+                    waiting: waiting.cast_signed() - glance.waiting.cast_signed(),
+                    active: active.cast_signed() - glance.active.cast_signed(),
+                };
+                let people = waiting + active;
+                let stays = |earlier: &Difference| {
+                    *earlier == difference || (earlier.is_large(people) && difference.is_large(people))
+                };
+                if before.get(&schedule).is_some_and(stays) {
                     drop(db);
                     repaired += self.mend(schedule).await?;
                     db = pool.acquire().await?;
                 } else {
-                    differ.insert(schedule);
+                    differ.insert(schedule, difference);
                 }
             }
         }

@@ -16,6 +16,8 @@ pub struct Room {
     pub paused: bool,
     /// Admissions of late, faded by age.
     pub drained: Drained,
+    /// Active users at most, as long as somebody has counted: those who left since are still in it.
+    pub active_at_most: Option<u32>,
 }
 
 impl Room {
@@ -69,7 +71,7 @@ mod tests {
         #[test]
         fn a_room_never_admits_beyond_its_capacity(capacity: u32, active: u32, paused: bool) {
             let drained = Drained { weight: 0.0, at: Time::now() };
-            let free = Room { capacity, paused, drained }.free(active);
+            let free = Room { capacity, paused, drained, active_at_most: None }.free(active);
             prop_assert!(u64::from(active.min(capacity)) + u64::from(free) <= u64::from(capacity));
             prop_assert!(!paused || free == 0);
         }

@@ -28,24 +28,62 @@ pub(crate) async fn admit_waiting(
     schedule: ScheduleId,
 ) -> Result<usize, Failure> {
     let mut count = 0;
-    loop {
+    // Whoever joins after this look finds the room as it is now, or is admitted by the next tick of cron.
+    while store::rooms::anybody_waits(&mut *pool.acquire().await?, schedule).await? {
         let mut transaction = pool.begin().await?;
         let (now, _) = store::outcomes::now_and_known(&mut transaction, &[]).await?;
         let Some((_, room)) = store::rooms::lock(&mut transaction, &[schedule.get()], limits).await?.pop() else {
             return Ok(count);
         };
-        let (active, waiting) = store::rooms::occupancy(&mut transaction, schedule).await?;
-        let free = if waiting { room.free(active).min(ADMIT_MAX) } else { 0 };
+        let active = active_for(&mut transaction, schedule, &room, ADMIT_MAX).await?;
+        let free = room.free(active).min(ADMIT_MAX);
         let admitted = admit_next(&mut transaction, schedule, &room, free, limits, now).await?;
+        count_in(&mut transaction, schedule, &room, active, admitted.len()).await?;
         let events: Vec<NewEvent> = admitted.iter().map(admitted_event).collect();
         store::outbox::add(&mut transaction, &events, now).await?;
         transaction.commit().await?;
         redis.change_rooms(&changes(&admitted)).await;
         count += admitted.len();
         if free < ADMIT_MAX || admitted.is_empty() {
-            return Ok(count);
+            break;
         }
     }
+    Ok(count)
+}
+
+/// How many are active in a room whose lock the caller holds, as exactly as it takes to admit `wanted`: they are counted
+/// only where the bound that the room keeps leaves too little room for them.
+///
+/// # Errors
+/// When Postgres fails.
+pub(super) async fn active_for(
+    db: &mut PgConnection,
+    schedule: ScheduleId,
+    room: &Room,
+    wanted: u32,
+) -> Result<u32, Failure> {
+    match room.active_at_most {
+        Some(active) if room.paused || room.free(active) >= wanted => Ok(active),
+        _ => store::rooms::count_active(db, schedule).await,
+    }
+}
+
+/// Notes how many are active now, after `admitted` came to those who were. The caller holds the room's lock.
+///
+/// # Errors
+/// When Postgres fails.
+pub(super) async fn count_in(
+    db: &mut PgConnection,
+    schedule: ScheduleId,
+    room: &Room,
+    active: u32,
+    admitted: usize,
+) -> Result<(), Failure> {
+    let active = active.saturating_add(u32::try_from(admitted).unwrap_or(u32::MAX));
+    if room.active_at_most == Some(active) {
+        return Ok(());
+    }
+    store::rooms::set_active_at_most(db, schedule, active).await
 }
 
 /// Admits those who wait longest. The caller holds the room's lock, adds the events and tells Redis after its commit.

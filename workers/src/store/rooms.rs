@@ -16,6 +16,7 @@ struct Row {
     paused: bool,
     drained_weight: f64,
     drained_at: chrono::DateTime<chrono::Utc>,
+    active_at_most: Option<i32>,
 }
 
 impl Row {
@@ -25,6 +26,7 @@ impl Row {
             capacity: self.capacity.map_or(limits.capacity_of(id), i32::unsigned_abs),
             paused: self.paused,
             drained: Drained { weight: self.drained_weight, at: Time(self.drained_at) },
+            active_at_most: self.active_at_most.map(i32::unsigned_abs),
         };
         (id, room)
     }
@@ -40,7 +42,8 @@ pub async fn read(
     limits: &Limits,
 ) -> Result<Vec<(ScheduleId, Room)>, Failure> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT schedule_id, capacity, paused, drained_weight, drained_at FROM rooms WHERE schedule_id = ANY($1)",
+        "SELECT schedule_id, capacity, paused, drained_weight, drained_at, active_at_most
+         FROM rooms WHERE schedule_id = ANY($1)",
     )
     .bind(schedules)
     .fetch_all(db)
@@ -58,7 +61,7 @@ pub async fn lock(
     limits: &Limits,
 ) -> Result<Vec<(ScheduleId, Room)>, Failure> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT schedule_id, capacity, paused, drained_weight, drained_at
+        "SELECT schedule_id, capacity, paused, drained_weight, drained_at, active_at_most
          FROM rooms WHERE schedule_id = ANY($1) ORDER BY schedule_id FOR NO KEY UPDATE",
     )
     .bind(schedules)
@@ -84,7 +87,7 @@ pub async fn change(
              capacity_changed_at = CASE WHEN $2::integer IS DISTINCT FROM capacity AND $2 IS NOT NULL
                                         THEN clock_timestamp() ELSE capacity_changed_at END
          WHERE schedule_id = $1
-         RETURNING schedule_id, capacity, paused, drained_weight, drained_at",
+         RETURNING schedule_id, capacity, paused, drained_weight, drained_at, active_at_most",
     )
     .bind(schedule.get())
     .bind(capacity.map(i64::from))
@@ -94,19 +97,36 @@ pub async fn change(
     Ok(row.into_room(limits).1)
 }
 
-/// How many are active in a room, and whether anybody waits there.
+/// Whether anybody waits in a room.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn occupancy(db: &mut PgConnection, schedule: ScheduleId) -> Result<(u32, bool), Failure> {
-    let (active, waiting): (i64, bool) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM queue_tokens WHERE schedule_id = $1 AND status = 1),
-                EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = $1 AND status = 0)",
-    )
-    .bind(schedule.get())
-    .fetch_one(db)
-    .await?;
-    Ok((u32::try_from(active).unwrap_or(u32::MAX), waiting))
+pub async fn anybody_waits(db: &mut PgConnection, schedule: ScheduleId) -> Result<bool, Failure> {
+    let waits = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = $1 AND status = 0)");
+    Ok(waits.bind(schedule.get()).fetch_one(db).await?)
+}
+
+/// How many are active in a room, counted.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn count_active(db: &mut PgConnection, schedule: ScheduleId) -> Result<u32, Failure> {
+    let count = sqlx::query_scalar("SELECT count(*) FROM queue_tokens WHERE schedule_id = $1 AND status = 1");
+    let active: i64 = count.bind(schedule.get()).fetch_one(db).await?;
+    Ok(u32::try_from(active).unwrap_or(u32::MAX))
+}
+
+/// Writes down how many are active in a room at most. The caller holds the room's lock.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn set_active_at_most(db: &mut PgConnection, schedule: ScheduleId, active: u32) -> Result<(), Failure> {
+    sqlx::query("UPDATE rooms SET active_at_most = $2 WHERE schedule_id = $1")
+        .bind(schedule.get())
+        .bind(i32::try_from(active).unwrap_or(i32::MAX))
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// A token that was admitted.

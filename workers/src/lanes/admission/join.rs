@@ -30,6 +30,8 @@ struct Loaded {
     rooms: HashMap<ScheduleId, Room>,
     /// Free slots of the rooms that are locked; the others take nobody in now.
     free: HashMap<ScheduleId, u32>,
+    /// Active users of the locked rooms, at most.
+    active: HashMap<ScheduleId, u32>,
     live: HashMap<Standing, Token>,
 }
 
@@ -47,7 +49,7 @@ impl AdmissionLane {
         let open = batch.open();
         let mut loaded = self.load(&mut batch, &open, &glances).await?;
         let joined = self.decide(&mut batch, &open, &mut loaded)?;
-        let tokens = store_joined(&mut batch, &joined).await?;
+        let tokens = store_joined(&mut batch, &joined, &loaded).await?;
         let now = batch.now();
         let mut waiting: HashMap<ScheduleId, u64> =
             glances.iter().map(|(schedule, glance)| (*schedule, glance.waiting)).collect();
@@ -101,12 +103,17 @@ impl AdmissionLane {
         };
         let to_lock: Vec<i64> =
             sorted(rooms.iter().filter(|(id, room)| !seems_full(id, room)).map(|(id, _)| id.get()).collect());
-        let mut free = HashMap::new();
+        let (mut free, mut active) = (HashMap::new(), HashMap::new());
         if !to_lock.is_empty() {
             for (schedule, room) in store::rooms::lock(batch.db(), &to_lock, &self.limits).await? {
-                let (active, waiting) = store::rooms::occupancy(batch.db(), schedule).await?;
                 // Whoever waits comes first; the freed slot itself, or the next tick of cron, admits them.
-                free.insert(schedule, if waiting { 0 } else { room.free(active) });
+                if !store::rooms::anybody_waits(batch.db(), schedule).await? {
+                    let joiners = asks.iter().filter(|ask| ask.schedule_id == schedule).count();
+                    let wanted = u32::try_from(joiners).unwrap_or(u32::MAX);
+                    let active_now = rooms::active_for(batch.db(), schedule, &room, wanted).await?;
+                    free.insert(schedule, room.free(active_now));
+                    active.insert(schedule, active_now);
+                }
                 rooms.insert(schedule, room);
             }
         }
@@ -115,7 +122,7 @@ impl AdmissionLane {
         let (of_users, in_schedules): (Vec<i64>, Vec<i64>) = pairs.into_iter().unzip();
         let live = store::tokens::lock_live_of(batch.db(), &of_users, &in_schedules).await?;
         let live = live.into_iter().map(|token| ((token.user, token.schedule), token)).collect();
-        Ok(Loaded { users, rooms, free, live })
+        Ok(Loaded { users, rooms, free, active, live })
     }
 
     fn decide(
@@ -210,8 +217,12 @@ fn may_join(
 }
 
 /// Stores what was decided; returns the tokens as they are stored.
-async fn store_joined(batch: &mut Batch, joined: &Joined) -> Result<Vec<Token>, Failure> {
+async fn store_joined(batch: &mut Batch, joined: &Joined, loaded: &Loaded) -> Result<Vec<Token>, Failure> {
     let now = batch.now();
+    for (schedule, active) in &loaded.active {
+        let admitted = joined.new.iter().filter(|(_, new)| new.active && new.schedule == *schedule).count();
+        rooms::count_in(batch.db(), *schedule, &loaded.rooms[schedule], *active, admitted).await?;
+    }
     store::tokens::end(batch.db(), &joined.lapsed, now).await?;
     let new: Vec<NewToken> = joined.new.iter().map(|(_, new)| new.clone()).collect();
     let ordinals = store::tokens::insert(batch.db(), &new, now).await?;
