@@ -166,14 +166,18 @@ pub const INVARIANTS: &[Invariant] = &[
 ];
 
 /// Makes a transaction see one state of the database, lets its queries take their time, and gives them their parameters:
-/// the default capacities of rooms, for how long events and outcomes are kept for sure, and how long an event may wait.
+/// whole tables joined by hashing, where the rest of the service looks up single rows; then the default capacities of
+/// rooms, for how long events and outcomes are kept for sure, and how long an event may wait.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn begin_snapshot(db: &mut PgConnection, limits: &Limits) -> Result<(), Failure> {
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *db).await?;
     sqlx::query(
-        "SELECT set_config('statement_timeout', '10min', true), set_config('onsale.capacity', $1, true),
+        "SELECT set_config('statement_timeout', '10min', true),
+                set_config('enable_nestloop', 'off', true), set_config('enable_hashjoin', 'on', true),
+                set_config('enable_seqscan', 'on', true), set_config('work_mem', '256MB', true),
+                set_config('onsale.capacity', $1, true),
                 set_config('onsale.service_capacity', $4, true), set_config('onsale.kept_s', $2, true), set_config('onsale.relay_max_s', $3, true)",
     )
     .bind(limits.capacity.to_string())

@@ -22,6 +22,12 @@ pub fn open(config: &PostgresConfig, process: &str) -> Result<PgPool, sqlx::Erro
         ("statement_timeout", "5s"),
         ("lock_timeout", "3s"),
         ("idle_in_transaction_session_timeout", "10s"),
+        // Every statement of a lane walks along an index. The planner would read whole tables instead while it takes them
+        // for small, and keep that plan while a sale fills them.
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("jit", "off"),
     ]);
     Ok(PgPoolOptions::new()
         .max_connections(config.connections_max)

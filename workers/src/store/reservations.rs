@@ -218,8 +218,10 @@ pub async fn holds_of_users(db: &mut PgConnection, users: &[i64], now: Time) -> 
         return Ok(Vec::new());
     }
     let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT user_id, count(*) FROM reservations
-         WHERE user_id = ANY($1) AND status = 0 AND expires_at > $2
+        // OFFSET for the same reason as in `holds_of_tokens`.
+        "SELECT user_id, count(*)
+         FROM (SELECT user_id, status, expires_at FROM reservations WHERE user_id = ANY($1) OFFSET 0) AS r
+         WHERE status = 0 AND expires_at > $2
          GROUP BY 1",
     )
     .bind(users)
@@ -301,9 +303,13 @@ pub async fn holds_of_tokens(
     now: Time,
 ) -> Result<Vec<(QueueToken, Time)>, Failure> {
     let rows: Vec<(Uuid, chrono::DateTime<chrono::Utc>)> = sqlx::query_as(
-        "SELECT r.token, max(r.expires_at)
+        // OFFSET keeps the planner from walking through all live holds, for which there is an index too.
+        "SELECT wanted.token, max(r.expires_at)
          FROM unnest($1::uuid[], $2::bigint[]) AS wanted(token, user_id)
-         JOIN reservations r ON r.user_id = wanted.user_id AND r.token = wanted.token
+         CROSS JOIN LATERAL (
+             SELECT status, expires_at FROM reservations
+             WHERE user_id = wanted.user_id AND token = wanted.token OFFSET 0
+         ) AS r
          WHERE r.status = 0 AND r.expires_at > $3
          GROUP BY 1",
     )
