@@ -11,14 +11,19 @@ use super::connection::Reply;
 use super::load::{Fan, Heard};
 use crate::seat;
 
-/// Numbers that fans take one after the other, each once.
+/// A count that fans share.
 #[derive(Debug, Clone, Default)]
-pub struct Turns(Arc<AtomicU64>);
+pub struct Count(Arc<AtomicU64>);
 
-impl Turns {
-    /// The next number, counted from 0.
-    pub fn take(&self) -> u64 {
+impl Count {
+    /// Counts one more; gives its number, from 0.
+    pub fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many were counted.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -73,7 +78,7 @@ impl Fan for Reader {
 /// Joins waiting rooms: one user after the other.
 pub struct Joiner {
     /// Whose turn it is.
-    pub turns: Turns,
+    pub turns: Count,
     /// The users: `first_user + turn`, up to this many.
     pub users: u64,
     /// The first of them.
@@ -88,7 +93,7 @@ pub struct Joiner {
 
 impl Fan for Joiner {
     fn ask(&mut self, request: &mut Vec<u8>) -> bool {
-        let turn = self.turns.take();
+        let turn = self.turns.next();
         if turn >= self.users {
             return false;
         }
@@ -133,53 +138,63 @@ impl Fan for Poller {
     }
 }
 
-/// Holds a seat of its own for each of the joined in turn, and pays it where it should.
-pub struct Holder {
-    /// Whose turn it is.
-    pub turns: Turns,
-    /// Who holds.
+/// People who have joined, to hold a seat of their own each, and what they were told of it.
+#[derive(Debug, Clone)]
+pub struct Crowd {
+    /// The people.
     pub joined: Arc<Vec<Joined>>,
-    /// The seat of the first of a schedule's joined; the next one's is the next seat.
-    pub first_seat: i64,
-    /// How many of the joined have the same schedule one after the other: 1 where schedules alternate.
+    /// Between how many schedules they alternate: one after the other has another schedule, and every round another seat.
     pub schedules: u64,
-    /// Whether holds are paid.
-    pub pays: bool,
+    turns: Count,
+    /// Holds that somebody was told of.
+    pub held: Count,
+    /// Payments that somebody was told of.
+    pub paid: Count,
+}
+
+impl Crowd {
+    /// A crowd of people who joined, in the order in which their schedules alternate.
+    pub fn new(joined: Vec<Joined>, schedules: u64) -> Self {
+        let [turns, held, paid] = [(); 3].map(|()| Count::default());
+        Self { joined: Arc::new(joined), schedules, turns, held, paid }
+    }
+
+    /// Somebody who holds for one after the other of them, and pays where it should.
+    pub fn holder(&self, pays: bool) -> Holder {
+        Holder { crowd: self.clone(), pays, unpaid: None, asking: None, may_be_refused: false }
+    }
+}
+
+/// Holds a seat for each of a crowd in turn, and pays it where it should.
+pub struct Holder {
+    crowd: Crowd,
+    pays: bool,
     /// The reservation to pay.
-    pub held: Option<(Joined, i64)>,
-    /// Whether a full system's refusals are part of the scenario.
-    pub may_be_refused: bool,
+    unpaid: Option<(Joined, i64)>,
     /// Who asks now.
-    pub asking: Option<Joined>,
+    asking: Option<Joined>,
+    may_be_refused: bool,
 }
 
 impl Holder {
-    /// Holds for `joined`, whose schedules alternate between so many.
-    pub fn new(turns: &Turns, joined: &Arc<Vec<Joined>>, schedules: u64, pays: bool) -> Self {
-        Self {
-            turns: turns.clone(),
-            joined: joined.clone(),
-            first_seat: 1,
-            schedules,
-            pays,
-            held: None,
-            may_be_refused: false,
-            asking: None,
-        }
+    /// Takes a full system's refusals for a part of the scenario, or not.
+    #[must_use]
+    pub fn may_be_refused(self, may_be_refused: bool) -> Self {
+        Self { may_be_refused, ..self }
     }
 }
 
 impl Fan for Holder {
     fn ask(&mut self, request: &mut Vec<u8>) -> bool {
-        if let Some((joined, reservation)) = self.held {
+        if let Some((joined, reservation)) = self.unpaid {
             let body =
                 format!("{{\"reservationId\":{reservation},\"paymentMethod\":\"BALANCE\",\"userId\":{}}}", joined.user);
             post(request, "/api/v1/payments", Some(joined.token), &body);
             return true;
         }
-        let turn = self.turns.take();
-        let Some(joined) = self.joined.get(turn as usize).copied() else { return false };
-        let number = self.first_seat + (turn / self.schedules) as i64;
+        let turn = self.crowd.turns.next();
+        let Some(joined) = self.crowd.joined.get(turn as usize).copied() else { return false };
+        let number = 1 + (turn / self.crowd.schedules) as i64;
         let body = format!(
             "{{\"scheduleId\":{},\"seatIds\":[{}],\"userId\":{}}}",
             joined.schedule,
@@ -197,37 +212,41 @@ impl Fan for Holder {
         if reply.status != 201 {
             return unexpected(reply);
         }
-        if self.held.take().is_some() {
+        if self.unpaid.take().is_some() {
+            self.crowd.paid.next();
             return expect(reply, find(reply.body, b"\"COMPLETED\"").is_some());
         }
-        let reservation = number_after(reply.body, b"\"reservationId\":");
-        match (reservation, self.asking) {
-            (Some(reservation), Some(joined)) if self.pays => {
-                self.held = Some((joined, reservation));
-                Ok(Heard::Step)
-            }
-            (Some(_), _) => Ok(Heard::Done),
-            (None, _) => unexpected(reply),
+        let (Some(reservation), Some(joined)) = (number_after(reply.body, b"\"reservationId\":"), self.asking) else {
+            return unexpected(reply);
+        };
+        self.crowd.held.next();
+        if self.pays {
+            self.unpaid = Some((joined, reservation));
+            return Ok(Heard::Step);
         }
+        Ok(Heard::Done)
     }
 }
 
 /// Charges balances, one after the other.
 pub struct Charger {
     /// Whose turn it is.
-    pub turns: Turns,
+    pub turns: Count,
     /// Whose balances, again and again.
     pub joined: Arc<Vec<Joined>>,
+    /// Charges that somebody was told of.
+    pub charged: Count,
 }
 
 impl Fan for Charger {
     fn ask(&mut self, request: &mut Vec<u8>) -> bool {
-        let joined = self.joined[self.turns.take() as usize % self.joined.len()];
+        let joined = self.joined[self.turns.next() as usize % self.joined.len()];
         let path = format!("/api/v1/users/{}/balance/charge", joined.user);
         post(request, &path, Some(joined.token), "{\"amount\":1000}");
         true
     }
     fn hear(&mut self, reply: Reply<'_>) -> Result<Heard> {
+        self.charged.next();
         expect(reply, reply.status == 200 && find(reply.body, b"\"transactionId\":").is_some())
     }
 }
@@ -318,7 +337,8 @@ mod tests {
     #[test]
     fn a_payer_pays_what_it_held() {
         let joined = Joined { user: 7, schedule: 1, token: Uuid::nil() };
-        let mut fan = Holder::new(&Turns::default(), &Arc::new(vec![joined]), 1, true);
+        let crowd = Crowd::new(vec![joined], 1);
+        let mut fan = crowd.holder(true);
         let mut request = Vec::new();
         assert!(fan.ask(&mut request));
         assert!(String::from_utf8_lossy(&request).contains("\"seatIds\":[536870913]"));
@@ -328,6 +348,7 @@ mod tests {
         assert!(fan.ask(&mut request));
         assert!(String::from_utf8_lossy(&request).contains("\"reservationId\":9"));
         assert_eq!(fan.hear(Reply { status: 201, body: b"\"COMPLETED\"" }).unwrap(), Heard::Done);
+        assert_eq!((crowd.held.get(), crowd.paid.get()), (1, 1));
         assert!(!fan.ask(&mut request));
         assert!(fan.hear(Reply { status: 500, body: b"" }).is_err());
     }

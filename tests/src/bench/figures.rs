@@ -65,9 +65,15 @@ impl Figures {
         self.0.keys().filter_map(|name| Some((name.as_str(), self.summary(name)?))).collect()
     }
 
-    /// The ratio of two figures' medians.
-    pub fn ratio(&self, name: &str, to: &str) -> Option<f64> {
-        Some(self.summary(name)?.median / self.summary(to)?.median)
+    /// The names that begin so, in their order.
+    pub fn names_from<'f>(&'f self, prefix: &'f str) -> impl Iterator<Item = &'f str> {
+        self.0.keys().map(String::as_str).filter(move |name| name.starts_with(prefix))
+    }
+
+    /// Processor seconds of each process for a thousand of what a scenario counts.
+    pub fn processor_seconds<'f>(&'f self, scenario: &str) -> impl Iterator<Item = (&'f str, f64)> {
+        let prefix = format!("{scenario}.cpu.");
+        self.0.keys().filter_map(move |name| Some((name.strip_prefix(&prefix)?, self.summary(name)?.median)))
     }
 }
 
@@ -81,10 +87,8 @@ mod tests {
         for value in [3.0, 1.0, 2.0, 10.0] {
             figures.add("a", "1/s", value);
         }
-        figures.add("b", "1/s", 5.0);
         let summary = figures.summary("a").unwrap();
         assert_eq!((summary.median, summary.min, summary.max), (2.5, 1.0, 10.0));
-        assert_eq!(figures.ratio("a", "b"), Some(0.5));
         assert!(figures.summary("c").is_none());
     }
 }

@@ -43,6 +43,8 @@ pub enum Heard {
 pub struct Run {
     /// What was counted within the window.
     pub done: u64,
+    /// The same, before and after the window too.
+    pub answered: u64,
     /// Refusals within the window.
     pub refused: u64,
     /// The window.
@@ -184,6 +186,7 @@ fn count(samples: &[Sample], from: Instant, end: Instant, generator_share: f64) 
     let histogram = || Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("bounds that are in order");
     let mut run = Run {
         done: 0,
+        answered: samples.iter().filter(|sample| sample.heard == Heard::Done).count() as u64,
         refused: 0,
         seconds: end.saturating_duration_since(from).as_secs_f64(),
         latency_us: histogram(),

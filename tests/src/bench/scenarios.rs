@@ -1,20 +1,24 @@
 //! The scenarios, and one round of all of them.
 
+mod growth;
+mod latency;
 mod million;
 mod onsale;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::fans::{Charger, Contender, Holder, Joined, Poller, Reader, Turns};
+use super::fans::{Charger, Contender, Count, Crowd, Joined, Poller, Reader};
 use super::figures::Figures;
 use super::load::{self, Fan, Run, Window};
 use super::sticks::{Direct, Floor, strangers};
 use super::world::World;
+
+pub(super) use growth::{LOADS, PARTITIONS, PROCESSES, SCHEDULES};
+pub(super) use million::STEPS as MILLION_STEPS;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -27,50 +31,72 @@ pub struct Size {
     pub connections: usize,
     /// Users who join at most.
     pub users: u64,
+    /// People in the waiting room of `million`.
+    pub people: u64,
+    /// Past reservations of the scenario with full tables.
+    pub past_reservations: u64,
 }
 
 impl Size {
     /// For the README's table.
     pub const FULL: Self = Self {
-        rounds: 5,
-        window: Window { warm_up: Duration::from_millis(500), counted: Duration::from_secs(4) },
-        connections: 512,
+        rounds: 3,
+        window: Window { warm_up: Duration::from_secs(1), counted: Duration::from_secs(4) },
+        connections: 2048,
         users: 200_000,
+        people: 1_000_000,
+        past_reservations: 10_000_000,
     };
     /// For a first look.
     pub const QUICK: Self = Self {
         rounds: 1,
-        window: Window { warm_up: Duration::from_millis(300), counted: Duration::from_secs(2) },
-        connections: 512,
+        window: Window { warm_up: Duration::from_millis(500), counted: Duration::from_secs(2) },
+        connections: 2048,
         users: 60_000,
+        people: 50_000,
+        past_reservations: 100_000,
     };
+
+    /// More people than can be served one after the other at this rate, within the window.
+    fn people_at(&self, per_second: f64) -> u64 {
+        let needed = (per_second * (self.window.warm_up + self.window.counted).as_secs_f64()) as u64;
+        (needed + self.connections as u64).min(self.users)
+    }
 }
+
+/// More holds in a second than are done here, and more of hold and payment.
+const HOLDS_PER_S: f64 = 25_000.0;
+const PAIRS_PER_S: f64 = 12_000.0;
+/// As long as it takes.
+const PATIENT: Window = Window { warm_up: Duration::ZERO, counted: Duration::from_secs(600) };
 
 /// A stack with its measuring sticks, and what was measured.
 pub struct Bench {
     /// How much is measured.
     pub size: Size,
-    /// The stack.
-    pub world: World,
     /// What was measured so far.
     pub figures: Figures,
+    // The sticks stand on the world's servers and end before them.
     bundled: Floor,
     single: Floor,
     direct: Direct,
+    /// The stack.
+    pub world: World,
 }
 
 impl Bench {
-    /// Starts everything.
+    /// Starts everything, with these settings of the processes.
     ///
     /// # Errors
     /// When something does not start.
     pub async fn start(state_dir: &Path, bin_dir: &Path, size: Size, settings: &[(&str, &str)]) -> Result<Self> {
-        let world = World::start(state_dir, bin_dir, 2, settings)?;
+        let vhosts = 2 + PARTITIONS.len();
+        let world = World::start(state_dir, bin_dir, vhosts, settings)?;
         world.users(size.users).await?;
         let bundled = Floor::start(&world, state_dir, bin_dir, "t0", 256)?;
         let single = Floor::start(&world, state_dir, bin_dir, "t1", 1)?;
-        let direct = Direct::start(&world, bin_dir)?;
-        Ok(Self { size, world, figures: Figures::default(), bundled, single, direct })
+        let direct = Direct::start(&world, bin_dir).await?;
+        Ok(Self { size, figures: Figures::default(), bundled, single, direct, world })
     }
 
     /// Runs every scenario once. `wanted` says which.
@@ -81,7 +107,7 @@ impl Bench {
         if wanted("null_http") {
             self.null_http().await?;
         }
-        if wanted("floor") {
+        if wanted("floor_bundled") || wanted("floor_single") {
             self.floors().await?;
         }
         if wanted("direct_hold") {
@@ -90,7 +116,7 @@ impl Bench {
         if wanted("seat_map") {
             self.seat_maps().await?;
         }
-        if wanted("hold") {
+        if wanted("join") || wanted("poll") || wanted("hold") || wanted("open_loop") {
             self.join_poll_hold().await?;
         }
         if wanted("hold_spread") {
@@ -103,8 +129,8 @@ impl Bench {
             self.charge().await?;
         }
         if wanted("contended") {
-            self.contended(1).await?;
-            self.contended(500).await?;
+            self.contended("contended", 1).await?;
+            self.contended("contended_500", 500).await?;
         }
         if wanted("mixed") {
             self.mixed().await?;
@@ -115,7 +141,7 @@ impl Bench {
         if wanted("idle_latency") {
             self.idle_latency().await?;
         }
-        self.world.audit()
+        self.world.audit().await
     }
 
     async fn null_http(&mut self) -> Result<()> {
@@ -128,35 +154,35 @@ impl Bench {
         for (name, address) in
             [("floor_bundled", self.bundled.address.clone()), ("floor_single", self.single.address.clone())]
         {
-            let (turns, joined) = (Turns::default(), Arc::new(strangers(1, 2_000_000)));
-            let fans = self.fans(|| Holder::new(&turns, &joined, 1, false));
+            let crowd = Crowd::new(strangers(1, 2_000_000), 1);
+            let fans = self.fans(|| crowd.holder(false));
             self.measure(name, &address, fans).await?;
         }
         Ok(())
     }
 
     async fn direct_hold(&mut self) -> Result<()> {
-        let joined = self.crowd(1).await?;
-        self.direct.admit(&self.world, &joined).await?;
-        let (turns, joined) = (Turns::default(), Arc::new(joined));
-        let fans = self.fans(|| Holder::new(&turns, &joined, 1, false));
+        let crowd = self.direct.crowd(self.size.people_at(HOLDS_PER_S / 2.0)).await?;
+        let fans = self.fans(|| crowd.holder(false));
         let address = self.direct.address.clone();
-        self.measure("direct_hold", &address, fans).await.map(drop)
+        self.measure("direct_hold", &address, fans).await?;
+        self.direct.check_told(&crowd).await
     }
 
     async fn seat_maps(&mut self) -> Result<()> {
-        for seats in [50, 20_000] {
+        for (name, seats, connections) in
+            [("seat_map", 50, self.size.connections), ("seat_map_20000", 20_000, self.size.connections.min(64))]
+        {
             let schedule = self.world.schedule(seats, 1_000_000).await?;
-            let (_, joined) = self.world.join(1, &[schedule], 1, self.size.window).await?;
+            let (_, joined) = self.world.join(1, &[schedule], 1, PATIENT).await?;
             let concert: i64 = sqlx::query_scalar("SELECT concert_id FROM schedules WHERE id = $1")
                 .bind(schedule)
                 .fetch_one(&self.world.pool)
                 .await?;
             let path = format!("/api/v1/concerts/{concert}/schedules/{schedule}/seats");
             let address = self.world.address.clone();
-            let connections = if seats > 1000 { 16 } else { self.size.connections };
             let fans = (0..connections).map(|_| Reader::of(&path, Some(joined[0].token), "scheduleInfo")).collect();
-            self.measure(&format!("seat_map_{seats}"), &address, fans).await?;
+            self.measure(name, &address, fans).await?;
         }
         Ok(())
     }
@@ -165,63 +191,59 @@ impl Bench {
     async fn join_poll_hold(&mut self) -> Result<()> {
         let schedule = self.world.schedule(self.size.users, 1_000_000).await?;
         let before = self.world.cpu_seconds();
+        eprint!("join: ");
         let (run, joined) =
             self.world.join(self.size.users, &[schedule], self.size.connections, self.size.window).await?;
         self.add_run("join", &run, &before);
-        let joined = Arc::new(joined);
+        let crowd = Crowd::new(joined, 1);
         let address = self.world.address.clone();
 
         let mut at = 0;
         let fans = self.fans(|| {
             at += 31;
-            Poller { joined: joined.clone(), at }
+            Poller { joined: crowd.joined.clone(), at }
         });
         self.measure("poll", &address, fans).await?;
 
-        let turns = Turns::default();
-        let fans = self.fans(|| Holder::new(&turns, &joined, 1, false));
+        let fans = self.fans(|| crowd.holder(false));
         self.measure("hold", &address, fans).await?;
-        let told = turns.take().min(joined.len() as u64) as i64;
-        let held: i64 = sqlx::query_scalar("SELECT count(*) FROM reservations WHERE schedule_id = $1 AND status = 0")
-            .bind(schedule)
-            .fetch_one(&self.world.pool)
-            .await?;
-        ensure!(held == told, "{told} clients were told that they hold a seat, and {held} do");
-        Ok(())
+        self.world.check_told(&crowd).await
     }
 
     async fn hold_spread(&mut self) -> Result<()> {
-        let mut schedules = Vec::new();
-        for _ in 0..1000 {
-            schedules.push(self.world.schedule(self.size.users / 1000, 1_000_000).await?);
-        }
-        let (_, joined) = self.world.join(self.size.users, &schedules, self.size.connections, self.size.window).await?;
-        let (turns, joined) = (Turns::default(), Arc::new(joined));
-        let fans = self.fans(|| Holder::new(&turns, &joined, 1000, false));
+        let crowd = self.crowd(HOLDS_PER_S, 1000).await?;
+        let fans = self.fans(|| crowd.holder(false));
         let address = self.world.address.clone();
-        self.measure("hold_spread", &address, fans).await.map(drop)
+        self.measure("hold_spread", &address, fans).await?;
+        self.world.check_told(&crowd).await
     }
 
     async fn reserve_pay(&mut self) -> Result<()> {
-        let (turns, joined) = (Turns::default(), Arc::new(self.crowd(1).await?));
-        let fans = self.fans(|| Holder::new(&turns, &joined, 1, true));
+        let crowd = self.crowd(PAIRS_PER_S, 1).await?;
+        let fans = self.fans(|| crowd.holder(true));
         let address = self.world.address.clone();
-        self.measure("reserve_pay", &address, fans).await.map(drop)
+        self.measure("reserve_pay", &address, fans).await?;
+        self.world.check_told(&crowd).await
     }
 
     async fn charge(&mut self) -> Result<()> {
-        let (turns, joined) = (Turns::default(), Arc::new(self.crowd(1).await?));
-        let fans = self.fans(|| Charger { turns: turns.clone(), joined: joined.clone() });
+        const CHARGES: &str = "SELECT count(*) FROM ledger_entries WHERE kind = 0";
+        let joined = self.crowd(1000.0, 1).await?.joined;
+        let (turns, charged) = (Count::default(), Count::default());
+        let fans = self.fans(|| Charger { turns: turns.clone(), joined: joined.clone(), charged: charged.clone() });
         let address = self.world.address.clone();
-        self.measure("charge", &address, fans).await.map(drop)
+        let before = self.world.count(CHARGES).await?;
+        self.measure("charge", &address, fans).await?;
+        let stored = self.world.count(CHARGES).await? - before;
+        ensure!(stored == charged.get() as i64, "{} were told of a charge, {stored} are stored", charged.get());
+        Ok(())
     }
 
     /// 10,000 clients at once want one of `seats` seats.
-    async fn contended(&mut self, seats: i64) -> Result<()> {
+    async fn contended(&mut self, name: &str, seats: i64) -> Result<()> {
         const CLIENTS: usize = 10_000;
         let schedule = self.world.schedule(seats as u64, 1_000_000).await?;
-        let patient = Window { warm_up: Duration::ZERO, counted: Duration::from_secs(60) };
-        let (_, joined) = self.world.join(CLIENTS as u64, &[schedule], 256, patient).await?;
+        let (_, joined) = self.world.join(CLIENTS as u64, &[schedule], 256, PATIENT).await?;
         let contender = |(n, joined): (usize, &Joined)| Contender {
             joined: *joined,
             seat_number: n as i64 % seats + 1,
@@ -229,28 +251,29 @@ impl Bench {
         };
         let fans: Vec<Contender> = joined.iter().enumerate().map(contender).collect();
         let address = self.world.address.clone();
-        let run = load::closed(&address, fans, patient).await?;
+        let run = load::closed(&address, fans, PATIENT).await?;
         ensure!(run.done == seats as u64, "{} of {seats} seats were sold", run.done);
         ensure!(run.done + run.refused == CLIENTS as u64, "{} of {CLIENTS} were answered", run.done + run.refused);
-        let name = format!("contended_{seats}");
-        self.figures.add(&name, "s to answer 10,000", run.seconds);
+        let held: i64 = sqlx::query_scalar("SELECT count(*) FROM reservations WHERE schedule_id = $1")
+            .bind(schedule)
+            .fetch_one(&self.world.pool)
+            .await?;
+        ensure!(held == seats, "{held} reservations of {seats} seats are stored");
+        eprintln!("{name}: {:.2} s", run.seconds);
+        self.figures.add(name, "s until 10,000 are answered", run.seconds);
         Ok(())
     }
 
-    async fn idle_latency(&mut self) -> Result<()> {
-        let (turns, joined) = (Turns::default(), Arc::new(self.crowd(1).await?));
-        let address = self.world.address.clone();
-        let fans = vec![Holder::new(&turns, &joined, 1, false)];
-        self.measure("idle_hold", &address, fans).await.map(drop)
+    /// People who have joined new schedules that have a seat for each: more than can hold at this rate.
+    async fn crowd(&self, holds_per_s: f64, schedules: usize) -> Result<Crowd> {
+        self.crowd_of(self.size.people_at(holds_per_s), schedules).await
     }
 
-    /// People who have joined a new schedule that has a seat for each.
-    async fn crowd(&self, schedules: usize) -> Result<Vec<Joined>> {
-        let mut rooms = Vec::new();
-        for _ in 0..schedules {
-            rooms.push(self.world.schedule(self.size.users / schedules as u64, 1_000_000).await?);
-        }
-        Ok(self.world.join(self.size.users, &rooms, self.size.connections, self.size.window).await?.1)
+    async fn crowd_of(&self, people: u64, schedules: usize) -> Result<Crowd> {
+        let seats = people.div_ceil(schedules as u64);
+        let rooms = self.world.schedules(schedules, seats, 1_000_000).await?;
+        let joined = self.world.join(people, &rooms, self.size.connections, PATIENT).await?.1;
+        Ok(Crowd::new(joined, schedules as u64))
     }
 
     fn fans<F>(&self, mut fan: impl FnMut() -> F) -> Vec<F> {
@@ -260,22 +283,18 @@ impl Bench {
     async fn measure<F: Fan>(&mut self, name: &str, address: &str, fans: Vec<F>) -> Result<Run> {
         eprint!("{name}: ");
         let before = self.world.cpu_seconds();
-        let run = load::closed(address, fans, self.size.window).await?;
+        let run = load::closed(address, fans, self.size.window).await.with_context(|| name.to_owned())?;
         self.add_run(name, &run, &before);
-        eprintln!("{:.0}/s", run.per_second());
         Ok(run)
     }
 
     fn add_run(&mut self, name: &str, run: &Run, before: &BTreeMap<String, f64>) {
+        eprintln!("{:.0}/s", run.per_second());
         let mut spent = self.world.cpu_seconds();
         for (process, seconds) in &mut spent {
             *seconds -= before.get(process).copied().unwrap_or(0.0);
-        }
-        // The window's part of what was spent since the connections opened.
-        let part = self.size.window.counted.as_secs_f64()
-            / (self.size.window.counted + self.size.window.warm_up).as_secs_f64();
-        for seconds in spent.values_mut() {
-            *seconds *= part;
+            // For all that was answered, of which the window counts a part.
+            *seconds *= run.done as f64 / run.answered.max(1) as f64;
         }
         self.figures.add_run(name, run, &spent);
     }

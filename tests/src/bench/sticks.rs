@@ -5,17 +5,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use deadpool_redis::redis;
 use onsale_stack::fleet::{Fleet, FleetConfig};
 use onsale_stack::ports;
 use onsale_stack::role::Role;
 use onsale_stack::servers::Server;
 use onsale_stack::stack_file::StackFile;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
-use super::fans::Joined;
-use super::world::{FIRST_USER, World};
+use super::fans::{Crowd, Joined};
+use super::world::{self, FIRST_USER, World};
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// Connections of the direct service to Postgres: the best of 4 to 64 on two processors.
@@ -53,12 +55,14 @@ impl Floor {
     }
 }
 
-/// The direct service over the world's Postgres and Redis.
+/// The direct service, over a database of its own in the world's Postgres, and the world's Redis.
 pub struct Direct {
     /// Where it is.
     pub address: String,
     /// Its process.
     pub pid: u32,
+    pool: PgPool,
+    redis: redis::Client,
     _running: Running,
 }
 
@@ -67,24 +71,58 @@ impl Direct {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(world: &World, bin_dir: &Path) -> Result<Self> {
+    pub async fn start(world: &World, bin_dir: &Path) -> Result<Self> {
+        let mut environment = world.environment.clone();
+        let postgres = world.servers.postgres.url_of("direct");
+        environment.insert("ONSALE_POSTGRES_URL".to_owned(), postgres.clone());
+        world::run(bin_dir, "migrate", &[], &environment)?;
+        let pool = PgPoolOptions::new().max_connections(1).connect(&postgres).await?;
+        sqlx::query("INSERT INTO venues (name) VALUES ('Bench')").execute(&pool).await?;
+        sqlx::query("INSERT INTO concerts (title, venue_id) SELECT 'Bench', id FROM venues").execute(&pool).await?;
         let address = format!("127.0.0.1:{}", ports::free_port()?);
         let mut command = Command::new(bin_dir.join("direct_hold"));
         command
-            .envs(&world.environment)
+            .envs(&environment)
             .env("DIRECT_LISTEN", &address)
             .env("DIRECT_CONNECTIONS", DIRECT_CONNECTIONS.to_string());
         let running = Running::start(&mut command)?;
-        Ok(Self { address, pid: running.0.id(), _running: running })
+        let redis = redis::Client::open(world.servers.redis.url())?;
+        Ok(Self { address, pid: running.0.id(), pool, redis, _running: running })
     }
 
-    /// Tells its cache who has joined.
+    /// People with tokens for a new schedule that has a seat for each.
     ///
     /// # Errors
-    /// When Redis refuses.
-    pub async fn admit(&self, world: &World, joined: &[Joined]) -> Result<()> {
-        let client = redis::Client::open(world.servers.redis.url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+    /// When the database or the cache refuses.
+    pub async fn crowd(&self, people: u64) -> Result<Crowd> {
+        let schedule: i64 = sqlx::query_scalar(
+            "INSERT INTO schedules (concert_id, performance_date, performance_time, booking_open_at, booking_close_at, seat_count)
+             SELECT id, '2036-05-01', '19:30', '2020-01-01', '2036-05-01', $1 FROM concerts RETURNING id",
+        )
+        .bind(i32::try_from(people)?)
+        .fetch_one(&self.pool)
+        .await?;
+        sqlx::query(
+            "INSERT INTO seats (id, schedule_id, seat_number, label, section, row_name, price)
+             SELECT ($1 << 29) + n, $1, n, n, 'A', '1', 1000 FROM generate_series(1, $2) n",
+        )
+        .bind(schedule)
+        .bind(people as i64)
+        .execute(&self.pool)
+        .await?;
+        let joined = strangers(schedule, people as usize);
+        sqlx::query(
+            "INSERT INTO queue_tokens (token, schedule_id, user_id, status, issued_at, active_at, expires_at)
+             SELECT token, $3, user_id, 1, now(), now(), now() + interval '1 day'
+             FROM unnest($1::uuid[], $2::bigint[]) AS joined(token, user_id)",
+        )
+        .bind(joined.iter().map(|one| one.token).collect::<Vec<_>>())
+        .bind(joined.iter().map(|one| one.user).collect::<Vec<_>>())
+        .bind(schedule)
+        .execute(&self.pool)
+        .await?;
+        sqlx::query("ANALYZE").execute(&self.pool).await?;
+        let mut connection = self.redis.get_multiplexed_async_connection().await?;
         for some in joined.chunks(1000) {
             let mut pipe = redis::pipe();
             for one in some {
@@ -92,6 +130,19 @@ impl Direct {
             }
             pipe.query_async::<()>(&mut connection).await?;
         }
+        Ok(Crowd::new(joined, 1))
+    }
+
+    /// Whether as many holds are stored as people were told.
+    ///
+    /// # Errors
+    /// When they differ.
+    pub async fn check_told(&self, crowd: &Crowd) -> Result<()> {
+        let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM reservations WHERE schedule_id = $1")
+            .bind(crowd.joined[0].schedule)
+            .fetch_one(&self.pool)
+            .await?;
+        ensure!(stored == crowd.held.get() as i64, "{} were told that they hold, {stored} do", crowd.held.get());
         Ok(())
     }
 }

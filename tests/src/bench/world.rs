@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use onsale_stack::fleet::{Fleet, FleetConfig};
 use onsale_stack::role::Role;
 use onsale_stack::servers::{Server, Servers, ServersConfig};
@@ -18,11 +19,12 @@ use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::cpu;
-use super::fans::{self, Joined, Joiner, Turns};
+use super::fans::{self, Count, Crowd, Joined, Joiner};
 use super::load::{self, Run, Window};
 
 const ADMIN_KEY: &str = "the-benchs-organiser";
-const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How long processes may take to be ready.
+pub const READY_LIMIT: Duration = Duration::from_secs(60);
 /// The bench's own users come after the demo's.
 pub const FIRST_USER: i64 = 10_001;
 /// What each of them has.
@@ -113,6 +115,15 @@ impl World {
     /// # Errors
     /// When the organiser's API refuses.
     pub async fn schedule(&self, seats: u64, capacity: u32) -> Result<i64> {
+        Ok(self.schedules(1, seats, capacity).await?[0])
+    }
+
+    /// Creates some schedules of one concert, several at a time; in the order of their ids.
+    ///
+    /// # Errors
+    /// When the organiser's API refuses.
+    pub async fn schedules(&self, count: usize, seats: u64, capacity: u32) -> Result<Vec<i64>> {
+        const AT_A_TIME: usize = 16;
         let concert =
             self.organise("POST", "/api/v1/admin/concerts", &json!({ "title": "Bench", "venueName": "Bench" })).await?;
         let path = format!("/api/v1/admin/concerts/{}/schedules", concert["concertId"]);
@@ -122,7 +133,10 @@ impl World {
             "seats": { "count": seats, "price": 1000 },
             "maxConcurrentUsers": capacity, "seatsPerUser": 1000,
         });
-        self.organise("POST", &path, &body).await?["scheduleId"].as_i64().context("a schedule's id")
+        let create = |_| async { self.organise("POST", &path, &body).await?["scheduleId"].as_i64().context("an id") };
+        let mut ids: Vec<i64> = stream::iter(0..count).map(create).buffered(AT_A_TIME).try_collect().await?;
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// Opens a room to so many, and gives the seconds until all of them are in.
@@ -166,15 +180,16 @@ impl World {
         connections: usize,
         window: Window,
     ) -> Result<(Run, Vec<Joined>)> {
-        self.join_from(0, users, schedules, connections, window).await
+        self.join_from(&self.address, 0, users, schedules, connections, window).await
     }
 
-    /// The same, of the users from `first` on.
+    /// The same at another ingress, of the users from `first` on.
     ///
     /// # Errors
     /// When somebody is not let in.
     pub async fn join_from(
         &self,
+        address: &str,
         first: u64,
         users: u64,
         schedules: &[i64],
@@ -182,7 +197,7 @@ impl World {
         window: Window,
     ) -> Result<(Run, Vec<Joined>)> {
         let (sender, mut receiver) = mpsc::unbounded_channel();
-        let (turns, schedules): (Turns, Arc<[i64]>) = (Turns::default(), schedules.into());
+        let (turns, schedules): (Count, Arc<[i64]>) = (Count::default(), schedules.into());
         let joiner = || Joiner {
             turns: turns.clone(),
             users: users - first,
@@ -192,13 +207,17 @@ impl World {
             asking: (0, 0),
         };
         let fans = (0..connections).map(|_| joiner()).collect();
+        let run = load::closed(address, fans, window).await?;
         drop(sender);
-        let run = load::closed(&self.address, fans, window).await?;
         let mut joined = Vec::new();
         while let Ok(one) = receiver.try_recv() {
             joined.push(one);
         }
         joined.sort_unstable_by_key(|one| one.user);
+        let tokens = "SELECT count(*) FROM queue_tokens WHERE schedule_id = ANY($1) AND user_id >= $2";
+        let first = FIRST_USER + first as i64;
+        let stored: i64 = sqlx::query_scalar(tokens).bind(&schedules[..]).bind(first).fetch_one(&self.pool).await?;
+        ensure!(stored == joined.len() as i64, "{} were told that they joined, and {stored} did", joined.len());
         Ok((run, joined))
     }
 
@@ -210,6 +229,22 @@ impl World {
         ours.chain(servers).map(|(name, pid)| (name, cpu::seconds_of(pid))).collect()
     }
 
+    /// Whether as many reservations and payments of a crowd's schedules are stored as its people were told.
+    ///
+    /// # Errors
+    /// When they differ.
+    pub async fn check_told(&self, crowd: &Crowd) -> Result<()> {
+        let mut schedules: Vec<i64> = crowd.joined.iter().map(|one| one.schedule).collect();
+        schedules.sort_unstable();
+        schedules.dedup();
+        let stored =
+            "SELECT count(*), count(*) FILTER (WHERE status = 1) FROM reservations WHERE schedule_id = ANY($1)";
+        let stored: (i64, i64) = sqlx::query_as(stored).bind(schedules).fetch_one(&self.pool).await?;
+        let told = (crowd.held.get() as i64, crowd.paid.get() as i64);
+        ensure!(stored == told, "(holds, payments): clients were told of {told:?}, and {stored:?} are stored");
+        Ok(())
+    }
+
     /// A number from the database.
     ///
     /// # Errors
@@ -218,16 +253,26 @@ impl World {
         Ok(sqlx::query_scalar(query).fetch_one(&self.pool).await?)
     }
 
-    /// Whether every invariant holds.
+    /// Whether every invariant holds, once every event is published.
     ///
     /// # Errors
     /// With what the audit says, when one does not.
-    pub fn audit(&self) -> Result<()> {
+    pub async fn audit(&self) -> Result<()> {
+        let waiting = "SELECT count(*) FROM outbox WHERE id > (SELECT published_to FROM outbox_relay)";
+        let started = Instant::now();
+        while self.count(waiting).await? > 0 {
+            ensure!(started.elapsed() < Duration::from_secs(60), "the events are not published within a minute");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         run(&self.bin_dir, "audit", &[], &self.environment)
     }
 }
 
-fn run(bin_dir: &Path, program: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> Result<()> {
+/// Runs one of the programs to its end.
+///
+/// # Errors
+/// With what it said, when it failed.
+pub fn run(bin_dir: &Path, program: &str, arguments: &[&str], environment: &BTreeMap<String, String>) -> Result<()> {
     let output = Command::new(bin_dir.join(program)).args(arguments).envs(environment).output()?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].concat();

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Parser;
 use onsale_tests::bench::scenarios::{Bench, Size};
+use onsale_tests::bench::{charts, machine, report};
 
 #[derive(Parser)]
 #[command(about = "Measures Onsale on a stack of its own.")]
@@ -16,9 +17,12 @@ struct Arguments {
     /// Where the programs are.
     #[arg(long)]
     bin_dir: PathBuf,
-    /// One round with short windows.
+    /// One round with short windows and small rooms.
     #[arg(long)]
     quick: bool,
+    /// How often each scenario is run.
+    #[arg(long)]
+    rounds: Option<usize>,
     /// For how long each scenario is watched, in seconds.
     #[arg(long)]
     seconds: Option<u64>,
@@ -28,37 +32,47 @@ struct Arguments {
     /// Settings of the processes: ONSALE_NAME=VALUE.
     #[arg(long)]
     set: Vec<String>,
-    /// Only scenarios whose name begins so.
+    /// Only these scenarios (`growth` for all that grows).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Where to write the figures.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Where to write the charts.
+    #[arg(long)]
+    charts: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut size = if arguments.quick { Size::QUICK } else { Size::FULL };
-    if let Some(seconds) = arguments.seconds {
-        size.window.counted = Duration::from_secs(seconds);
-    }
+    size.rounds = arguments.rounds.unwrap_or(size.rounds);
     size.connections = arguments.connections.unwrap_or(size.connections);
+    size.window.counted = arguments.seconds.map_or(size.window.counted, Duration::from_secs);
     let settings: Vec<(&str, &str)> = arguments.set.iter().filter_map(|setting| setting.split_once('=')).collect();
+    let wanted = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+
     let mut bench = Bench::start(&arguments.state_dir, &arguments.bin_dir, size, &settings).await?;
     for round in 1..=size.rounds {
-        bench
-            .round(|name| {
-                arguments.only.is_empty() || arguments.only.iter().any(|only| name.starts_with(only.as_str()))
-            })
-            .await?;
         eprintln!("round {round} of {}", size.rounds);
+        bench.round(wanted).await?;
     }
-    for (name, summary) in bench.figures.summaries() {
-        println!("{name:<40} {:>12.3} ({:.3} to {:.3}) {}", summary.median, summary.min, summary.max, summary.unit);
+    if wanted("million") {
+        bench.million().await?;
     }
+    if wanted("growth") {
+        bench.growth().await?;
+    }
+
+    let machine = machine::description();
+    println!("{}", report::markdown(&bench.figures, &machine));
     if let Some(file) = arguments.json {
-        std::fs::write(file, serde_json::to_string_pretty(&bench.figures.summaries())?)?;
+        std::fs::write(file, serde_json::to_string_pretty(&report::json(&bench.figures, &machine))?)?;
+    }
+    if let Some(dir) = arguments.charts {
+        std::fs::create_dir_all(&dir)?;
+        charts::draw(&bench.figures, &dir).map_err(|error| anyhow!("the charts: {error}"))?;
     }
     Ok(())
 }
