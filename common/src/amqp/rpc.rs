@@ -4,7 +4,7 @@
 //! once; while the slots are busy requests gather, and the next free slot takes all that wait, up to the bundle's bound.
 //! No timer is involved: an idle system adds no latency, and load makes the bundles bigger.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +24,7 @@ use super::connection::{AmqpError, connect, supervise, within};
 use super::topology::{COMMAND_TYPE, COMMANDS_EXCHANGE, Topology, routing_key};
 use super::unroutable;
 use crate::config::Env;
+use crate::contract::reply::SHARES_HEADER;
 use crate::contract::{Envelope, Lane};
 use crate::ops::Readiness;
 use crate::shutdown::CancellationToken;
@@ -59,7 +60,7 @@ impl RpcConfig {
             topology: Topology::from_env(env),
             bundles_in_flight: env.number("ONSALE_BUNDLES_IN_FLIGHT", 4, 1..=64),
             bundle_commands_max: env.number("ONSALE_BUNDLE_MAX", 256, 1..=4096),
-            waiting_max: env.number("ONSALE_WAITING_MAX", 8192, 1..=1_000_000),
+            waiting_max: env.number("ONSALE_WAITING_MAX", 10_000, 1..=1_000_000),
         }
     }
 }
@@ -305,6 +306,7 @@ impl Link {
     ) -> Result<bool, AmqpError> {
         let mut headers = FieldTable::default();
         headers.insert("traceparent".into(), AMQPValue::LongString(traceparent(bundle[0].id).into()));
+        headers.insert(SHARES_HEADER.into(), AMQPValue::Boolean(true));
         let properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_type(COMMAND_TYPE.into())
@@ -376,6 +378,8 @@ struct Part<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(default, rename = "dataOf")]
+    data_of: Option<Uuid>,
 }
 
 /// Hands each caller its part of the reply; a reply of another shape answers nobody.
@@ -387,13 +391,19 @@ fn hand_out(bundle: Vec<Waiting>, body: &Bytes) {
             return;
         }
     };
+    // What later parts refer to; most bundles share nothing.
+    let shared: HashSet<Uuid> = parts.iter().filter_map(|part| part.data_of).collect();
+    let mut data: HashMap<Uuid, Bytes> = HashMap::with_capacity(shared.len());
     for (waiting, part) in bundle.into_iter().zip(parts) {
         if part.id != Some(waiting.id) {
             tracing::error!(command = %waiting.id, "a reply is out of order");
             continue;
         }
-        if let Some(json) = if part.ok { part.data } else { part.error } {
-            let json = body.slice_ref(json.get().as_bytes());
+        let own = if part.ok { part.data } else { part.error }.map(|json| body.slice_ref(json.get().as_bytes()));
+        if let Some(json) = own.or_else(|| data.get(&part.data_of?).cloned()) {
+            if shared.contains(&waiting.id) {
+                data.insert(waiting.id, json.clone());
+            }
             let _ = waiting.answer.send(Ok(RawReply { ok: part.ok, json }));
         }
     }

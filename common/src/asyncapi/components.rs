@@ -229,13 +229,17 @@ fn command_message(about: &str, examples: Vec<Value>) -> Value {
         "correlationId": { "location": "$message.header#/correlationId" },
         "headers": {
             "type": "object",
-            "description": "Of the AMQP properties; `traceparent` is of their table of headers.",
+            "description": "Of the AMQP properties; `traceparent` and `x-onsale-shares` are of their table of headers.",
             "properties": {
                 "replyTo": { "type": "string", "description": "The queue of the reply. Without it nobody is answered." },
                 "correlationId": { "type": "string", "description": "Comes back with the reply." },
                 "messageId": { "type": "string", "description": "Comes back with the reply and the dead letter." },
                 "expiration": { "type": "string", "pattern": "^[0-9]+$", "description": "Milliseconds in the queue." },
                 "traceparent": { "type": "string", "description": "W3C trace context." },
+                "x-onsale-shares": {
+                    "type": "boolean",
+                    "description": "True: of an array's replies with the same data, those after the first may say `dataOf`, the first one's id, instead of `data`.",
+                },
             },
         },
         "bindings": { "amqp": { "messageType": COMMAND_TYPE, "bindingVersion": "0.3.0" } },

@@ -1,13 +1,18 @@
 //! One delivery: its commands as they were decoded, and its reply in the same shape.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use onsale_common::contract::{Envelope, Lane, Outcome, Rejection};
+use onsale_common::contract::{Code, Envelope, Lane, Outcome, Rejection};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// Commands in one message at most.
 const COMMANDS_MAX: usize = 4096;
+/// Bytes of one reply at most, about: a broker carries no larger message. What does not fit is to be asked for again.
+const REPLY_BYTES_MAX: usize = 64 << 20;
+/// Data that is shorter is written as often as it is asked for.
+const SHARED_BYTES_MIN: usize = 256;
 
 /// One command of a delivery.
 #[derive(Debug)]
@@ -60,9 +65,14 @@ impl Bundle {
         })
     }
 
-    /// Writes the reply, taking the next outcome for each command that went to the lane.
-    pub(super) fn reply(&self, outcomes: &mut impl Iterator<Item = Outcome>) -> Vec<u8> {
+    /// Writes the reply, taking the next outcome for each command that went to the lane. Where the sender `shares`, data
+    /// that several commands were answered with is written once.
+    pub(super) fn reply(&self, outcomes: &mut impl Iterator<Item = Outcome>, shares: bool) -> Vec<u8> {
         let mut json = Vec::with_capacity(self.entries.len() * 400);
+        // By identity: lanes hand out the same text where they were asked the same.
+        let mut written: HashMap<*const u8, Uuid> = HashMap::new();
+        // Kept for as long as their addresses mean something.
+        let mut kept = Vec::new();
         if self.is_array {
             json.push(b'[');
         }
@@ -73,7 +83,21 @@ impl Bundle {
             match entry {
                 Entry::Command(envelope) => {
                     let outcome = outcomes.next().expect("the lane gives one outcome for each command");
-                    outcome.write_reply(Some(envelope.id), &mut json);
+                    let share = shares && outcome.ok && outcome.json.len() >= SHARED_BYTES_MIN;
+                    match written.get(&outcome.json.as_ptr()).filter(|_| share) {
+                        Some(first) => Outcome::write_shared_reply(envelope.id, *first, &mut json),
+                        None if json.len() + outcome.json.len() > REPLY_BYTES_MAX => {
+                            Outcome::rejected(&Rejection::of(Code::Overloaded))
+                                .write_reply(Some(envelope.id), &mut json);
+                        }
+                        None => {
+                            outcome.write_reply(Some(envelope.id), &mut json);
+                            if share {
+                                written.insert(outcome.json.as_ptr(), envelope.id);
+                                kept.push(outcome);
+                            }
+                        }
+                    }
                 }
                 Entry::Refused { id, outcome, .. } => outcome.write_reply(*id, &mut json),
             }
@@ -116,7 +140,7 @@ mod tests {
         let bundle = Bundle::decode(body.as_bytes(), Lane::Admission);
         assert_eq!(bundle.commands().count(), 1);
         let done = Outcome::done(&serde_json::json!({}));
-        let reply: serde_json::Value = serde_json::from_slice(&bundle.reply(&mut [done].into_iter())).unwrap();
+        let reply: serde_json::Value = serde_json::from_slice(&bundle.reply(&mut [done].into_iter(), false)).unwrap();
         assert_eq!(reply[0]["id"], first.to_string());
         assert_eq!(reply[0]["ok"], true);
         assert_eq!(reply[1]["id"], second.to_string());
@@ -124,9 +148,27 @@ mod tests {
     }
 
     #[test]
+    fn who_shares_gets_the_same_data_once_and_no_reply_outgrows_a_message() {
+        let ids: [Uuid; 4] = std::array::from_fn(|_| Uuid::now_v7());
+        let bundle = Bundle::decode(format!("[{}]", ids.map(get_token).join(",")).as_bytes(), Lane::Admission);
+        let (map, other) = (Outcome::done(&"m".repeat(300)), Outcome::done(&"m".repeat(300)));
+        let outcomes = || [map.clone(), other.clone(), map.clone(), other.clone()].into_iter();
+        let reply: serde_json::Value = serde_json::from_slice(&bundle.reply(&mut outcomes(), true)).unwrap();
+        assert_eq!(reply[1]["data"].as_str().unwrap().len(), 300, "another text, though equal");
+        assert_eq!((&reply[2]["dataOf"], &reply[3]["dataOf"]), (&reply[0]["id"], &reply[1]["id"]));
+        let reply: serde_json::Value = serde_json::from_slice(&bundle.reply(&mut outcomes(), false)).unwrap();
+        assert!(reply.as_array().unwrap().iter().all(|part| part["data"].is_string()), "nobody asked for it");
+
+        let huge = Outcome::done(&"m".repeat(REPLY_BYTES_MAX / 3));
+        let mut outcomes = std::iter::repeat_n(huge, 4);
+        let reply: serde_json::Value = serde_json::from_slice(&bundle.reply(&mut outcomes, false)).unwrap();
+        assert_eq!((&reply[1]["ok"], &reply[2]["error"]["code"]), (&true.into(), &"OVERLOADED".into()));
+    }
+
+    #[test]
     fn an_object_is_answered_as_an_object_and_a_wrong_lane_is_named() {
         let bundle = Bundle::decode(get_token(Uuid::now_v7()).as_bytes(), Lane::Payment);
-        let reply: serde_json::Value = serde_json::from_slice(&bundle.reply(&mut std::iter::empty())).unwrap();
+        let reply: serde_json::Value = serde_json::from_slice(&bundle.reply(&mut std::iter::empty(), false)).unwrap();
         assert!(reply["error"]["details"]["fields"]["command"].as_str().unwrap().contains("admission"), "{reply}");
     }
 
@@ -134,7 +176,8 @@ mod tests {
     fn what_is_no_json_is_answered_once() {
         for body in [&b"[1,"[..], b"\xff\xfe", b"", b"nonsense", b"[{}"] {
             let bundle = Bundle::decode(body, Lane::Account);
-            let reply: serde_json::Value = serde_json::from_slice(&bundle.reply(&mut std::iter::empty())).unwrap();
+            let reply: serde_json::Value =
+                serde_json::from_slice(&bundle.reply(&mut std::iter::empty(), false)).unwrap();
             assert_eq!(reply["ok"], false, "{body:?}");
             assert_eq!(reply["id"], serde_json::Value::Null);
         }

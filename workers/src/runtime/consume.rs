@@ -15,6 +15,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, Consumer};
 use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
 use onsale_common::amqp::topology::{DEAD_EXCHANGE, REPLY_TYPE, queue_name};
+use onsale_common::contract::reply::SHARES_HEADER;
 use onsale_common::contract::{Envelope, Lane};
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
@@ -233,7 +234,8 @@ impl Desk {
         settled: Settled,
     ) -> Result<(), AmqpError> {
         let mut outcomes = settled.outcomes.into_iter();
-        let replies: Vec<Vec<u8>> = batch.iter().map(|(_, bundle)| bundle.reply(&mut outcomes)).collect();
+        let replies: Vec<Vec<u8>> =
+            batch.iter().map(|(delivery, bundle)| bundle.reply(&mut outcomes, shares(delivery))).collect();
         try_join_all(batch.iter().zip(&replies).map(|((delivery, _), reply)| self.answer(delivery, reply))).await?;
         for (delivery, bundle) in &batch {
             for entry in &bundle.entries {
@@ -288,6 +290,12 @@ impl Desk {
         let publish = self.replies.basic_publish(DEAD_EXCHANGE.into(), "".into(), options, body, properties);
         within("bury a command", publish).await.map(drop)
     }
+}
+
+/// Whether the sender understands data that is written once for several commands.
+fn shares(delivery: &Delivery) -> bool {
+    let headers = delivery.properties.headers().as_ref().map(FieldTable::inner);
+    headers.and_then(|headers| headers.get(SHARES_HEADER)) == Some(&AMQPValue::Boolean(true))
 }
 
 /// A command as it travels, less the secret that its sender proved itself with.

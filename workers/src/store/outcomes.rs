@@ -29,7 +29,7 @@ pub async fn now_and_known(db: &mut PgConnection, commands: &[Uuid]) -> Result<(
     .await?;
     let now = rows.first().map_or_else(Time::now, |row| Time(row.now));
     let known = rows.into_iter().filter_map(|row| match (row.command_id, row.ok, row.reply) {
-        (Some(id), Some(ok), Some(json)) => Some((id, Outcome { ok, json })),
+        (Some(id), Some(ok), Some(json)) => Some((id, Outcome { ok, json: json.into() })),
         _ => None,
     });
     Ok((now, known.collect()))
@@ -71,7 +71,7 @@ pub async fn used_keys(db: &mut PgConnection, keys: &[(UserId, &str)]) -> Result
             user: UserId::new(user),
             key,
             request_hash,
-            outcome: Outcome { ok, json },
+            outcome: Outcome { ok, json: json.into() },
         })
         .collect())
 }
@@ -85,7 +85,7 @@ pub async fn keep(db: &mut PgConnection, outcomes: &[(Uuid, &Outcome)], now: Tim
     sorted.sort_unstable_by_key(|(id, _)| *id);
     let ids: Vec<Uuid> = sorted.iter().map(|(id, _)| *id).collect();
     let oks: Vec<bool> = sorted.iter().map(|(_, outcome)| outcome.ok).collect();
-    let replies: Vec<&str> = sorted.iter().map(|(_, outcome)| outcome.json.as_str()).collect();
+    let replies: Vec<&str> = sorted.iter().map(|(_, outcome)| &*outcome.json).collect();
     let kept = sqlx::query(
         "INSERT INTO command_outcomes (command_id, ok, reply, created_at)
          SELECT *, $4 FROM unnest($1::uuid[], $2::boolean[], $3::text[])

@@ -13,7 +13,7 @@ use crate::bench::world::FIRST_USER;
 
 /// Connections at which requests arrive: more than the ingress lets wait, so that arrivals never wait for one before it
 /// refuses.
-const ARRIVAL_CONNECTIONS: usize = 12_000;
+const ARRIVAL_CONNECTIONS: usize = 14_000;
 
 impl Bench {
     /// Joiners, pollers, holders and payers at once, in the proportion of a sale whose fans poll six times.
