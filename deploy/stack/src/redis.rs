@@ -45,8 +45,9 @@ impl Redis {
              appendonly yes\n\
              appendfsync everysec\n\
              save \"\"\n\
-             # Locks and places in the queue are never thrown away to make room.\n\
-             maxmemory 512mb\n\
+             # A place in line takes 130 bytes, a lock 100. None is thrown away to make room: what does not\n\
+             # fit is decided by Postgres alone.\n\
+             maxmemory 2gb\n\
              maxmemory-policy noeviction\n\
              # The command line stays as it was given, so that the process can be started again from it.\n\
              set-proc-title no\n\

@@ -82,11 +82,11 @@ pub fn draw(figures: &Figures, dir: &Path) -> Drawn {
                     &mut cost.last_mut().ok_or("a series")?.1
                 }
             };
-            series.push((load.to_string(), seconds));
+            series.push((load.to_string(), seconds * 1000.0));
         }
     }
-    cost.retain(|(_, series)| series.iter().any(|(_, seconds)| *seconds >= 0.002));
-    lines(&dir.join("cost.svg"), "Processor seconds for 1,000 holds, by connections that ask", &cost)
+    cost.retain(|(_, series)| series.iter().any(|(_, microseconds)| *microseconds >= 2.0));
+    lines(&dir.join("cost.svg"), "Processor time of a hold by process (µs), by connections that ask", &cost)
 }
 
 fn bars(file: &Path, title: &str, bars: &[Bar]) -> Drawn {
@@ -101,7 +101,7 @@ fn bars(file: &Path, title: &str, bars: &[Bar]) -> Drawn {
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d((0..bars.len()).into_segmented(), 0.0..top)?;
+        .build_cartesian_2d((0..bars.len() - 1).into_segmented(), 0.0..top)?;
     let label = |at: &SegmentValue<usize>| match at {
         SegmentValue::CenterOf(n) => bars.get(*n).map(|(label, _)| label.clone()).unwrap_or_default(),
         _ => String::new(),
@@ -145,13 +145,13 @@ fn lines(file: &Path, title: &str, series: &[(String, Vec<Bar>)]) -> Drawn {
         .margin(10)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .right_y_label_area_size(100)
+        .margin_right(110)
         .build_cartesian_2d(0.0..(labels.len() - 1) as f64, (low * 0.8..high * 1.3).log_scale())?;
     chart
         .configure_mesh()
         .x_labels(labels.len())
         .x_label_formatter(&|at| labels.get(at.round() as usize).map(|label| (*label).to_owned()).unwrap_or_default())
-        .y_label_formatter(&|value| if high < 1.0 { format!("{value:.3}") } else { format!("{value:.0}") })
+        .y_label_formatter(&|value| format!("{value}"))
         .draw()?;
     for (n, (name, bars)) in series.iter().enumerate() {
         let colour = COLOURS[n % COLOURS.len()];

@@ -39,7 +39,7 @@ struct Arguments {
     #[arg(long)]
     json: Option<PathBuf>,
     /// Where to write the charts.
-    #[arg(long)]
+    #[arg(long, overrides_with = "charts")]
     charts: Option<PathBuf>,
 }
 

@@ -66,22 +66,18 @@ impl Bench {
             let crowd = self.crowd_of(needed.min(self.size.users), 1).await?;
             let overload = percent > 100;
             let fans = (0..ARRIVAL_CONNECTIONS).map(|_| crowd.holder(false).may_be_refused(overload));
+            let before = self.world.cpu_seconds();
             let run = load::open(&self.world.address, fans.collect(), rate, window).await?;
-            self.world.check_told(&crowd).await?;
             let name = format!("open_loop_{percent}");
-            self.figures.add(&name, "1/s", run.per_second());
+            eprint!("{name}: p50 {:.1} ms, p99 {:.1} ms, ", run.ms_at(50.0), run.ms_at(99.0));
+            self.add_run(&name, &run, &before);
+            self.world.check_told(&crowd).await?;
             self.figures.add(&format!("{name}.offered"), "1/s", rate);
-            for percentile in [50.0, 90.0, 99.0, 99.9] {
+            for percentile in [90.0, 99.9] {
                 self.figures.add(&format!("{name}.p{percentile}"), "ms", run.ms_at(percentile));
             }
             let ingress = self.world.fleet.pid("ingress").context("an ingress")?;
             self.figures.add(&format!("{name}.ingress"), "MiB", cpu::resident_mib(ingress));
-            eprintln!(
-                "{name}: {:.0}/s, p50 {:.1} ms, p99 {:.1} ms",
-                run.per_second(),
-                run.ms_at(50.0),
-                run.ms_at(99.0)
-            );
             if percent == 50 {
                 self.figures.add("open_loop_50.spread", "p99 / p50", run.ms_at(99.0) / run.ms_at(50.0));
             }
