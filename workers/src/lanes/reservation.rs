@@ -4,6 +4,7 @@ mod attempts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use onsale_common::contract::admission::TokenStatus;
 use onsale_common::contract::event::{SeatsHeld, SeatsReleased};
@@ -115,6 +116,7 @@ impl ReservationLane {
 
     /// Settles the commands, unless a seat that they want is of a hold that ran out and that nobody has ended yet.
     async fn try_write(&self, commands: Vec<Arc<Envelope>>, ended: &[ReservationId]) -> Result<Written, Failure> {
+        let began = Instant::now();
         let mut batch = Batch::begin(&self.pool, commands).await?;
         let open = batch.open();
         let mut callers = Callers::lock_users(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
@@ -137,7 +139,8 @@ impl ReservationLane {
         let alive = store_changes(&mut batch, &changes, &sale, &mut callers).await?;
         let now = batch.now();
         let outcomes = batch.commit().await?;
-        self.tell_redis(&changes, &alive, now).await;
+        // Now, and not when the batch began: a lock that outlives its hold turns away whoever sees that the seat is free.
+        self.tell_redis(&changes, &alive, now.plus(began.elapsed())).await;
         Ok(Written::Settled(outcomes))
     }
 
