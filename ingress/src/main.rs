@@ -17,6 +17,7 @@ mod meter;
 mod openapi;
 #[cfg(test)]
 mod over_the_wire;
+mod pulse;
 mod query;
 mod router;
 mod server;

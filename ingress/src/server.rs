@@ -13,13 +13,13 @@ use hyper_util::rt::TokioIo;
 use onsale_common::shutdown::CancellationToken;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
 use crate::ingress::Ingress;
 use crate::meter::Level;
-use crate::wire::{Pulse, Wire};
+use crate::pulse::{Order, Pulse, Watchdog};
+use crate::wire::Wire;
 
 /// Connections that the operating system keeps while none can be accepted: a sale opens with a burst.
 const BACKLOG: u32 = 4096;
@@ -44,6 +44,7 @@ pub(crate) async fn serve(listener: TcpListener, ingress: Arc<Ingress>, shutdown
     let places = Arc::new(Semaphore::new(ingress.limits().connections_max));
     let open = Level::of_connections();
     let connections = TaskTracker::new();
+    let watchdog = Watchdog::new(ingress.limits().header_timeout, ingress.limits().idle_timeout);
     let accepting = async {
         loop {
             // A connection beyond the bound waits in the backlog, where it costs this process nothing.
@@ -51,7 +52,7 @@ pub(crate) async fn serve(listener: TcpListener, ingress: Arc<Ingress>, shutdown
             match listener.accept().await {
                 Ok((socket, _)) => {
                     let counted = (place, open.one());
-                    let connection = connection(socket, ingress.clone(), shutdown.clone());
+                    let connection = connection(socket, ingress.clone(), watchdog.watch());
                     connections.spawn(async move {
                         connection.await;
                         drop(counted);
@@ -67,24 +68,29 @@ pub(crate) async fn serve(listener: TcpListener, ingress: Arc<Ingress>, shutdown
     };
     tokio::select! {
         () = accepting => {}
+        () = watchdog.run() => {}
         () = shutdown.cancelled() => {}
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(ingress.limits().drain_timeout, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests were still in progress when the drain's time was up");
+    watchdog.dismiss();
+    tokio::select! {
+        () = connections.wait() => {}
+        () = watchdog.run() => {}
+        () = tokio::time::sleep(ingress.limits().drain_timeout) => {
+            tracing::warn!(connections = connections.len(), "requests were still in progress when the drain's time was up");
+        }
     }
 }
 
-/// Serves one connection until it ends, is quiet for too long, or has answered its last request before a shutdown.
-async fn connection(socket: TcpStream, ingress: Arc<Ingress>, shutdown: CancellationToken) {
+/// Serves one connection until it ends or the watchdog ends it.
+async fn connection(socket: TcpStream, ingress: Arc<Ingress>, pulse: Arc<Pulse>) {
     // Answers are written whole; holding them back for more would only add latency.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended before it was served");
         return;
     }
     let limits = *ingress.limits();
-    let pulse = Arc::new(Pulse::default());
     let busy = pulse.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (ingress, busy) = (ingress.clone(), busy.clone());
@@ -95,10 +101,6 @@ async fn connection(socket: TcpStream, ingress: Arc<Ingress>, shutdown: Cancella
     });
     let served = http(&limits).serve_connection(TokioIo::new(Wire::new(socket, pulse.clone())), service);
     tokio::pin!(served);
-    let period = watch_period(&limits);
-    let mut watch = tokio::time::interval(period);
-    watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut draining = false;
     loop {
         tokio::select! {
             biased;
@@ -108,12 +110,9 @@ async fn connection(socket: TcpStream, ingress: Arc<Ingress>, shutdown: Cancella
                 }
                 break;
             }
-            _ = watch.tick() => if pulse.tick(period, limits.header_timeout, limits.idle_timeout) {
-                break;
-            },
-            () = shutdown.cancelled(), if !draining => {
-                draining = true;
-                served.as_mut().graceful_shutdown();
+            order = pulse.order() => match order {
+                Order::Leave => served.as_mut().graceful_shutdown(),
+                Order::End => break,
             }
         }
     }
@@ -125,15 +124,10 @@ fn http(limits: &Limits) -> http1::Builder {
     http.keep_alive(true)
         // A client that closes its half has gone: its request is dropped, and its command not sent if it still waits.
         .half_close(false)
-        // The watchdog in `connection` bounds headers and idleness (see `Pulse`).
+        // The watchdog bounds headers and idleness.
         .header_read_timeout(None)
         // hyper refuses beyond this by itself; `Wire` words the refusal.
         .max_header_size(limits.headers_max_bytes)
         .max_buf_size(BUFFER_BYTES.max(limits.headers_max_bytes));
     http
-}
-
-/// How often a connection is looked at: often enough that its timeouts are met within a quarter.
-fn watch_period(limits: &Limits) -> Duration {
-    limits.header_timeout.min(limits.idle_timeout) / 4
 }

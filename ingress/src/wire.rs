@@ -4,9 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use onsale_common::contract::{Code, Rejection};
@@ -15,68 +13,10 @@ use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::answer;
-
-/// Nothing is asked, or an answer is on its way out.
-const IDLE: u8 = 0;
-/// The first bytes of a request are here, its headers not all.
-const HEAD: u8 = 1;
-/// A request is worked on; its own timeouts bound it.
-const BUSY: u8 = 2;
+use crate::pulse::Pulse;
 
 /// What is read and thrown away after a refusal, so that the client gets to read it before the socket is reset.
 const LINGER_MAX_BYTES: usize = 1 << 20;
-
-/// How long a connection has been quiet, and in which phase. Counted in ticks of a watchdog, one per connection, so that
-/// a request sets no timer: hyper's own header timeout costs one each, and treats a kept-alive connection as a slow one.
-#[derive(Default)]
-pub(crate) struct Pulse {
-    phase: AtomicU8,
-    quiet_ticks: AtomicU32,
-}
-
-impl Pulse {
-    /// Says that a request is worked on, until the guard is dropped.
-    pub(crate) fn busy(self: Arc<Self>) -> Busy {
-        self.enter(BUSY);
-        Busy(self)
-    }
-
-    /// Counts a tick; true when the connection has been quiet for longer than its phase allows.
-    pub(crate) fn tick(&self, tick: Duration, header_timeout: Duration, idle_timeout: Duration) -> bool {
-        let quiet = tick * self.quiet_ticks.fetch_add(1, Ordering::Relaxed);
-        match self.phase.load(Ordering::Relaxed) {
-            HEAD => quiet > header_timeout,
-            IDLE => quiet > idle_timeout,
-            _ => false,
-        }
-    }
-
-    fn enter(&self, phase: u8) {
-        self.phase.store(phase, Ordering::Relaxed);
-        self.quiet_ticks.store(0, Ordering::Relaxed);
-    }
-
-    fn has_read(&self) {
-        if self.phase.load(Ordering::Relaxed) == IDLE {
-            self.enter(HEAD);
-        }
-    }
-
-    fn has_written(&self) {
-        if self.phase.load(Ordering::Relaxed) == IDLE {
-            self.quiet_ticks.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A request that is worked on.
-pub(crate) struct Busy(Arc<Pulse>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.enter(IDLE);
-    }
-}
 
 /// A client's socket.
 pub(crate) struct Wire {
@@ -217,25 +157,5 @@ mod tests {
         assert!(!is_refusal(b"HTTP/1.1 200 OK\r\n\r\n"));
         assert!(!is_refusal(b"{\"success\":true}"));
         assert!(!is_refusal(b""));
-    }
-
-    #[test]
-    fn a_connection_may_be_quiet_as_long_as_its_phase_allows() {
-        let pulse = Arc::new(Pulse::default());
-        let second = Duration::from_secs(1);
-        let quiet = |pulse: &Pulse, ticks: u32| (0..ticks).any(|_| pulse.tick(second, second * 5, second * 60));
-        assert!(!quiet(&pulse, 61));
-        assert!(quiet(&pulse, 1), "idle for over a minute");
-        pulse.has_written();
-        assert!(!quiet(&pulse, 61), "the answer goes on");
-        pulse.enter(IDLE);
-        pulse.has_read();
-        assert!(!quiet(&pulse, 4));
-        pulse.has_read();
-        assert!(quiet(&pulse, 3), "a trickle of headers is not a sign of life");
-        let busy = pulse.clone().busy();
-        assert!(!quiet(&pulse, 1000));
-        drop(busy);
-        assert!(!quiet(&pulse, 61));
     }
 }
