@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use hyper::{Method, StatusCode};
 use onsale_common::contract::command::CommandData;
-use onsale_common::contract::{Code, Command, Example, Rejection};
+use onsale_common::contract::{Code, Command, Example, Lane, Rejection};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -85,6 +85,8 @@ pub(crate) struct Endpoint {
     pub(crate) demand: Demand,
     /// What is asked of the workers.
     pub(crate) work: Work,
+    /// Where the one command that is asked travels.
+    pub(crate) lane: Option<Lane>,
     /// The status of a success.
     pub(crate) status: StatusCode,
     /// What `Idempotency-Key` means here.
@@ -137,6 +139,7 @@ impl Endpoint {
             path,
             demand,
             work: Work::Command(|_| Err(Rejection::of(Code::NotFound))),
+            lane: None,
             status: StatusCode::OK,
             key: Key::Ignored,
             has_body: false,
@@ -172,7 +175,7 @@ impl Endpoint {
         let request = Some(Shape::of::<C>());
         let reply = if matches!(self.verb, Verb::Delete) { None } else { Some(Shape::of::<C::Reply>()) };
         let doc = Doc { operation: C::NAME.as_str(), request, reply, ..self.doc };
-        Self { work: Work::Command(make), has_body, doc, ..self }
+        Self { work: Work::Command(make), lane: Some(C::NAME.lane()), has_body, doc, ..self }
     }
 
     /// Talks with the workers until it can answer; `operation` is what generated clients call it.

@@ -91,7 +91,7 @@ pub fn run(
 ) -> ExitCode {
     telemetry::start(process);
     let mut env = Env::from_process();
-    let threads = env.number("ONSALE_THREADS", 2, 1..=64);
+    let threads = env.number("ONSALE_THREADS", 1, 1..=64);
     let ops_listen: Option<SocketAddr> = env.optional("ONSALE_OPS_LISTEN");
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod demo;
 pub mod expiry;
 pub mod migrations;
+pub mod numbers;
 pub mod outbox;
 pub mod outcomes;
 pub mod pages;

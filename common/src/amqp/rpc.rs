@@ -26,6 +26,7 @@ use super::unroutable;
 use crate::config::Env;
 use crate::contract::reply::SHARES_HEADER;
 use crate::contract::{Envelope, Lane};
+use crate::ids::ScheduleId;
 use crate::ops::Readiness;
 use crate::shutdown::CancellationToken;
 use crate::telemetry::BUNDLE_COMMANDS;
@@ -144,6 +145,16 @@ impl RpcClient {
             session
         })
         .await;
+    }
+
+    /// Whether commands of a schedule would be refused for want of room now; not known for the service-wide room, whose
+    /// tokens are good for every schedule.
+    pub fn is_full(&self, lane: Lane, schedule: ScheduleId) -> bool {
+        let by_schedule = matches!(lane, Lane::Reservation | Lane::Payment) && schedule != ScheduleId::SERVICE_WIDE;
+        by_schedule && {
+            let partition = self.0.config.topology.partition(schedule.get().unsigned_abs());
+            self.0.partition(lane, partition).waiting.len() >= self.0.config.waiting_max
+        }
     }
 
     /// Sends a command and waits for its reply, until shortly after the command's deadline.

@@ -1,12 +1,13 @@
 //! Load: many fans at once, closed loop (each asks again as soon as it is answered) or open loop (requests arrive at their
 //! time, whether or not earlier ones are answered).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use hdrhistogram::Histogram;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, Reply};
@@ -117,32 +118,35 @@ pub async fn closed<F: Fan>(address: &str, fans: Vec<F>, window: Window) -> Resu
     Ok(count(&samples, from, last.min(end), share_since(started, own)))
 }
 
-/// Requests arrive `per_second`, at `connections` that are kept open. A request whose time has come while every
-/// connection waits is late, and its lateness counts as latency.
+/// How often arrivals are looked at; a request is sent at most so much late.
+const ARRIVALS_EVERY: Duration = Duration::from_millis(1);
+
+/// Requests that have arrived, and connections that are free to send them.
+#[derive(Default)]
+struct Arrivals {
+    /// When those were due that no connection was free for.
+    late: VecDeque<Instant>,
+    /// Whoever was answered last is asked first, so that no more connections are in use than the load needs.
+    free: Vec<oneshot::Sender<Instant>>,
+    over: bool,
+}
+
+/// Requests arrive `per_second`, at as many connections as there are fans, which are kept open. A request whose time has
+/// come while every connection waits is late, and its lateness counts as latency.
 ///
 /// # Errors
 /// As [`closed`].
 pub async fn open<F: Fan>(address: &str, fans: Vec<F>, per_second: f64, window: Window) -> Result<Run> {
     let connections = connect(address, fans.len()).await?;
+    let arrivals = Arc::new(Mutex::new(Arrivals::default()));
     let (started, own) = (Instant::now(), cpu::own_seconds());
     let (from, end) = (started + window.warm_up, started + window.warm_up + window.counted);
-    let arrivals = Arc::new(AtomicU64::new(0));
     let mut tasks = JoinSet::new();
     for (mut fan, mut connection) in fans.into_iter().zip(connections) {
         let arrivals = arrivals.clone();
         tasks.spawn(async move {
-            let (mut samples, mut request) = (Vec::with_capacity(256), Vec::with_capacity(512));
-            loop {
-                let nth = arrivals.fetch_add(1, Ordering::Relaxed);
-                let mut due = started + Duration::from_secs_f64(nth as f64 / per_second);
-                if due >= end {
-                    break;
-                }
-                if due > Instant::now() {
-                    tokio::time::sleep_until(due.into()).await;
-                    // The timer's own coarseness is nobody's latency.
-                    due = Instant::now();
-                }
+            let (mut samples, mut request) = (Vec::new(), Vec::with_capacity(512));
+            while let Some(due) = arrival(&arrivals).await {
                 request.clear();
                 if !fan.ask(&mut request) {
                     break;
@@ -154,8 +158,53 @@ pub async fn open<F: Fan>(address: &str, fans: Vec<F>, per_second: f64, window: 
             anyhow::Ok(samples)
         });
     }
+    let arriving = tokio::spawn(arrive(arrivals, per_second, end));
     let samples = gather(&mut tasks).await?;
+    arriving.await?;
     Ok(count(&samples, from, end, share_since(started, own)))
+}
+
+/// Lets requests arrive until the end.
+async fn arrive(arrivals: Arc<Mutex<Arrivals>>, per_second: f64, end: Instant) {
+    let (started, mut arrived) = (Instant::now(), 0_u64);
+    let mut ticks = tokio::time::interval(ARRIVALS_EVERY);
+    loop {
+        ticks.tick().await;
+        let now = Instant::now();
+        let mut state = arrivals.lock().expect("nobody panics while holding it");
+        if now >= end {
+            state.over = true;
+            state.late.clear();
+            state.free.clear();
+            return;
+        }
+        let due = (started.elapsed().as_secs_f64() * per_second) as u64;
+        for _ in arrived..due {
+            // The timer's own coarseness is nobody's latency: due now, and not when the tick before it was.
+            match state.free.pop() {
+                Some(connection) => drop(connection.send(now)),
+                None => state.late.push_back(now),
+            }
+        }
+        arrived = due;
+    }
+}
+
+/// When the next request was due that this connection is to send; none when the time is over.
+async fn arrival(arrivals: &Mutex<Arrivals>) -> Option<Instant> {
+    let free = {
+        let mut state = arrivals.lock().expect("nobody panics while holding it");
+        if state.over {
+            return None;
+        }
+        if let Some(due) = state.late.pop_front() {
+            return Some(due);
+        }
+        let (sender, receiver) = oneshot::channel();
+        state.free.push(sender);
+        receiver
+    };
+    free.await.ok()
 }
 
 async fn connect(address: &str, count: usize) -> Result<Vec<Connection>> {

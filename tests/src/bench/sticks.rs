@@ -77,6 +77,8 @@ impl Direct {
         environment.insert("ONSALE_POSTGRES_URL".to_owned(), postgres.clone());
         world::run(bin_dir, "migrate", &[], &environment)?;
         let pool = PgPoolOptions::new().max_connections(1).connect(&postgres).await?;
+        // The service draws each number by itself.
+        sqlx::query("ALTER SEQUENCE reservation_numbers INCREMENT BY 1").execute(&pool).await?;
         sqlx::query("INSERT INTO venues (name) VALUES ('Bench')").execute(&pool).await?;
         sqlx::query("INSERT INTO concerts (title, venue_id) SELECT 'Bench', id FROM venues").execute(&pool).await?;
         let address = format!("127.0.0.1:{}", ports::free_port()?);

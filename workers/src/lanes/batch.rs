@@ -144,8 +144,7 @@ impl Batch {
             // Nothing was written: everything was settled before.
             self.transaction.rollback().await?;
         } else {
-            store::outbox::add(&mut self.transaction, &self.events, self.now).await?;
-            store::outcomes::keep(&mut self.transaction, &outcomes, self.now).await?;
+            store::outcomes::keep(&mut self.transaction, &outcomes, &self.events, self.now).await?;
             if !keys.is_empty() {
                 store::outcomes::keep_keys(&mut self.transaction, &mut keys, self.now).await?;
             }

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use onsale_common::contract::admission::TokenStatus;
 use onsale_common::contract::event::PaymentCompleted;
 use onsale_common::contract::payment::{PaidReservation, PaidSeat, Pay, PaymentMethod, PaymentStatus, PaymentView};
-use onsale_common::contract::reservation::{ReservationStatus, reservation_number};
+use onsale_common::contract::reservation::reservation_number;
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome};
 use onsale_common::ids::{PaymentId, QueueToken, ScheduleId, SeatId};
 use onsale_common::time::Time;
@@ -17,7 +16,7 @@ use super::callers::Callers;
 use super::reservation::sorted;
 use super::{rooms, views};
 use crate::config::Limits;
-use crate::domain::account::Entry;
+use crate::domain::account::{Account, Entry};
 use crate::domain::hold::Reservation;
 use crate::domain::payment::Till;
 use crate::failure::Failure;
@@ -25,6 +24,7 @@ use crate::redis::Redis;
 use crate::redis::rooms::RoomChange;
 use crate::runtime::LaneWorker;
 use crate::store;
+use crate::store::numbers::Numbers;
 use crate::store::outbox::NewEvent;
 use crate::store::payments::NewPayment;
 
@@ -36,6 +36,8 @@ pub struct PaymentLane {
     pub redis: Redis,
     /// Lifetimes and limits.
     pub limits: Limits,
+    /// Numbers for new payments.
+    pub numbers: Numbers,
 }
 
 impl LaneWorker for PaymentLane {
@@ -65,9 +67,9 @@ impl LaneWorker for PaymentLane {
 struct Paid {
     payments: Vec<NewPayment>,
     entries: Vec<Entry>,
-    used: Vec<(QueueToken, TokenStatus)>,
+    used: Vec<QueueToken>,
     /// Tokens that go on, for as long as their other holds last.
-    alive: Vec<(QueueToken, Option<Time>)>,
+    alive: Vec<(QueueToken, Time)>,
 }
 
 impl PaymentLane {
@@ -82,11 +84,52 @@ impl PaymentLane {
         batch.replay_keys(proven).await?;
         let open = batch.open();
         let mut till = load(&mut batch, &open).await?;
-        let mut paid = decide(&mut batch, &open, &callers, &mut till).await?;
-        store_paid(&mut batch, &mut paid, &till).await?;
+        let paid = self.decide(&mut batch, &open, &callers, &mut till).await?;
+        store_paid(&mut batch, &paid, &till).await?;
         let outcomes = batch.commit().await?;
         self.free_slots(&paid, &till).await;
         Ok(outcomes)
+    }
+
+    /// Decides the open commands one after another, in their order of arrival.
+    async fn decide(
+        &self,
+        batch: &mut Batch,
+        open: &[(usize, Arc<Envelope>)],
+        callers: &Callers,
+        till: &mut Till,
+    ) -> Result<Paid, Failure> {
+        let mut numbers = self.numbers.draw(batch.db(), open.len()).await?.into_iter();
+        let now = batch.now();
+        let mut paid = Paid::default();
+        let mut payers = Vec::new();
+        for (n, command) in open {
+            let Some(pay) = asked(command) else {
+                batch.settle(*n, Err(Code::Internal.into()));
+                continue;
+            };
+            let number = numbers.next().expect("a number was drawn for each command");
+            let id = PaymentId::new(pay.reservation_id.schedule().compose(number));
+            let result =
+                callers.of(command).and_then(|caller| till.pay(pay, caller, id, now).map(|entry| (caller, entry)));
+            let result = result.map(|(caller, entry)| {
+                let reservation = &till.reservations[&pay.reservation_id];
+                let view = view(id, reservation, till, now);
+                batch.event(paid_event(id, reservation));
+                paid.payments.push(NewPayment {
+                    id,
+                    reservation: reservation.id,
+                    user: reservation.user,
+                    amount: view.amount,
+                });
+                paid.entries.push(entry);
+                payers.push((caller.token, caller.user));
+                Outcome::done(&view)
+            });
+            batch.settle(*n, result);
+        }
+        tokens_after(batch, payers, &mut paid).await?;
+        Ok(paid)
     }
 
     /// Tells Redis what is sold and who is gone, and lets the next ones in.
@@ -96,10 +139,9 @@ impl PaymentLane {
             .iter()
             .flat_map(|payment| till.reservations[&payment.reservation].seats.iter().copied())
             .collect();
-        self.redis.mark_sold(&sold).await;
-        let gone: Vec<RoomChange> = paid.used.iter().map(|(token, _)| RoomChange::Gone(*token)).collect();
-        self.redis.change_rooms(&gone).await;
-        for schedule in sorted(paid.used.iter().map(|(token, _)| token.schedule()).collect::<Vec<ScheduleId>>()) {
+        let gone: Vec<RoomChange> = paid.used.iter().map(|token| RoomChange::Gone(*token)).collect();
+        self.redis.mark_sold(&sold, &gone).await;
+        for schedule in sorted(paid.used.iter().map(|token| token.schedule()).collect::<Vec<ScheduleId>>()) {
             let (pool, redis, limits) = (self.pool.clone(), self.redis.clone(), self.limits.clone());
             // Nobody waits for this to be answered; should it fail, the next tick of cron admits.
             tokio::spawn(async move {
@@ -155,45 +197,6 @@ async fn load(batch: &mut Batch, open: &[(usize, Arc<Envelope>)]) -> Result<Till
     })
 }
 
-/// Decides the open commands one after another, in their order of arrival.
-async fn decide(
-    batch: &mut Batch,
-    open: &[(usize, Arc<Envelope>)],
-    callers: &Callers,
-    till: &mut Till,
-) -> Result<Paid, Failure> {
-    let mut numbers = store::payments::draw_numbers(batch.db(), open.len()).await?.into_iter();
-    let now = batch.now();
-    let mut paid = Paid::default();
-    let mut payers = Vec::new();
-    for (n, command) in open {
-        let Some(pay) = asked(command) else {
-            batch.settle(*n, Err(Code::Internal.into()));
-            continue;
-        };
-        let number = numbers.next().expect("a number was drawn for each command");
-        let id = PaymentId::new(pay.reservation_id.schedule().compose(number));
-        let result = callers.of(command).and_then(|caller| till.pay(pay, caller, id, now).map(|entry| (caller, entry)));
-        let result = result.map(|(caller, entry)| {
-            let reservation = &till.reservations[&pay.reservation_id];
-            let view = view(id, reservation, till, now);
-            batch.event(paid_event(id, reservation));
-            paid.payments.push(NewPayment {
-                id,
-                reservation: reservation.id,
-                user: reservation.user,
-                amount: view.amount,
-            });
-            paid.entries.push(entry);
-            payers.push((caller.token, caller.user));
-            Outcome::done(&view)
-        });
-        batch.settle(*n, result);
-    }
-    tokens_after(batch, payers, &mut paid).await?;
-    Ok(paid)
-}
-
 /// Paying frees the slot, unless the token has another live hold: then it lives until that is paid or ends.
 async fn tokens_after(
     batch: &mut Batch,
@@ -204,30 +207,32 @@ async fn tokens_after(
         return Ok(());
     }
     let now = batch.now();
-    let ids: Vec<i64> = paid.payments.iter().map(|payment| payment.reservation.get()).collect();
-    store::reservations::set_status(batch.db(), &ids, ReservationStatus::Paid).await?;
+    let now_paid: Vec<i64> = paid.payments.iter().map(|payment| payment.reservation.get()).collect();
     let payers = sorted(payers);
     let holds: HashMap<QueueToken, Time> =
-        store::reservations::holds_of_tokens(batch.db(), &payers, now).await?.into_iter().collect();
+        store::reservations::holds_of_tokens(batch.db(), &payers, &now_paid, now).await?.into_iter().collect();
     for (token, _) in payers {
         match holds.get(&token) {
-            Some(until) => paid.alive.push((token, Some(*until))),
-            None => paid.used.push((token, TokenStatus::Used)),
+            Some(until) => paid.alive.push((token, *until)),
+            None => paid.used.push(token),
         }
     }
     Ok(())
 }
 
-async fn store_paid(batch: &mut Batch, paid: &mut Paid, till: &Till) -> Result<(), Failure> {
+async fn store_paid(batch: &mut Batch, paid: &Paid, till: &Till) -> Result<(), Failure> {
     let now = batch.now();
-    store::payments::insert(batch.db(), &paid.payments, now).await?;
-    store::tokens::end(batch.db(), &paid.used, now).await?;
-    store::tokens::set_hold_until(batch.db(), &paid.alive).await?;
     let sold = paid.payments.iter().flat_map(|payment| &till.reservations[&payment.reservation].seats);
-    store::seats::write(batch.db(), sold.filter_map(|id| till.seats.get(id))).await?;
+    let changed = store::payments::Paid {
+        payments: &paid.payments,
+        seats: sold.filter_map(|id| till.seats.get(id)).collect(),
+        used: &paid.used,
+        alive: &paid.alive,
+    };
+    store::payments::store(batch.db(), &changed, now).await?;
     let payers = sorted(paid.entries.iter().map(|entry| entry.user).collect::<Vec<_>>());
-    store::accounts::write(batch.db(), payers.iter().filter_map(|user| till.accounts.get(user))).await?;
-    store::accounts::insert_entries(batch.db(), &paid.entries, now).await?;
+    let payers: Vec<&Account> = payers.iter().filter_map(|user| till.accounts.get(user)).collect();
+    store::accounts::store(batch.db(), &payers, &paid.entries, now).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use onsale_common::contract::admission::TokenStatus;
 use onsale_common::contract::event::{SeatsHeld, SeatsReleased};
-use onsale_common::contract::reservation::{GetReservation, ReservationStatus};
+use onsale_common::contract::reservation::GetReservation;
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
 use onsale_common::ids::{QueueToken, ReservationId, SeatId, UserId};
 use onsale_common::time::Time;
@@ -28,6 +28,7 @@ use crate::redis::seats::{Asking, Verdict};
 use crate::runtime::LaneWorker;
 use crate::store;
 use crate::store::expiry::Which;
+use crate::store::numbers::Numbers;
 use crate::store::outbox::NewEvent;
 
 /// What the lane needs.
@@ -38,6 +39,8 @@ pub struct ReservationLane {
     pub redis: Redis,
     /// Lifetimes and limits.
     pub limits: Limits,
+    /// Numbers for new reservations.
+    pub numbers: Numbers,
 }
 
 impl LaneWorker for ReservationLane {
@@ -191,7 +194,7 @@ impl ReservationLane {
         sale: &mut Sale,
     ) -> Result<Changes, Failure> {
         let holds = open.iter().filter(|(_, command)| matches!(command.command, Command::HoldSeats(_))).count();
-        let mut numbers = store::reservations::draw_numbers(batch.db(), holds).await?.into_iter();
+        let mut numbers = self.numbers.draw(batch.db(), holds).await?.into_iter();
         let now = batch.now();
         let mut changes = Changes::default();
         for (n, command) in open {
@@ -246,8 +249,7 @@ impl ReservationLane {
         }
         // Released first: a batch may hold again what it released.
         self.redis.release_seats(&released).await;
-        self.redis.keep_seats(&kept, now).await;
-        self.redis.change_rooms(alive).await;
+        self.redis.keep_seats(&kept, alive, now).await;
     }
 
     async fn read(&self, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
@@ -281,24 +283,22 @@ async fn store_changes(
     sale: &Sale,
     callers: &mut Callers,
 ) -> Result<Vec<RoomChange>, Failure> {
-    let held: Vec<&Reservation> = changes.held.iter().collect();
-    store::reservations::insert(batch.db(), &held).await?;
-    let cancelled: Vec<i64> = changes.cancelled.iter().map(|cancelled| cancelled.id.get()).collect();
-    store::reservations::set_status(batch.db(), &cancelled, ReservationStatus::Cancelled).await?;
-
-    let mut changed: Vec<SeatId> = changes.held.iter().flat_map(|held| held.seats.iter().copied()).collect();
-    changed.extend(&changes.freed);
-    let changed = sorted(changed);
-    store::seats::write(batch.db(), changed.iter().filter_map(|id| sale.seats.get(id))).await?;
-
     let holds = holds_of_touched_tokens(batch, changes, callers).await?;
-    store::tokens::set_hold_until(batch.db(), &holds).await?;
+    let mut seats: Vec<SeatId> = changes.held.iter().flat_map(|held| held.seats.iter().copied()).collect();
+    seats.extend(&changes.freed);
+    let changed = store::reservations::Changed {
+        held: &changes.held,
+        cancelled: &changes.cancelled,
+        seats: sorted(seats).iter().filter_map(|id| sale.seats.get(id)).collect(),
+        tokens: &holds,
+    };
+    store::reservations::store(batch.db(), &changed).await?;
     let mut alive = Vec::with_capacity(holds.len());
     for (token, hold_until) in holds {
         if let Some(token) = callers.get_mut(token) {
             token.hold_until = hold_until;
             if token.status == TokenStatus::Active {
-                alive.push(RoomChange::Active(token.token, token.ends_at()));
+                alive.push(RoomChange::Lives(token.token, token.ends_at()));
             }
         }
     }
@@ -322,7 +322,8 @@ async fn holds_of_touched_tokens(
         .collect();
     if !released.is_empty() {
         holds.extend(released.iter().map(|(token, _)| (*token, None)));
-        for (token, until) in store::reservations::holds_of_tokens(batch.db(), &released, now).await? {
+        let over: Vec<i64> = changes.cancelled.iter().map(|cancelled| cancelled.id.get()).collect();
+        for (token, until) in store::reservations::holds_of_tokens(batch.db(), &released, &over, now).await? {
             holds.insert(token, Some(until));
         }
     }

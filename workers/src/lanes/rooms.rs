@@ -1,5 +1,7 @@
 //! Admission, wherever it is due: when somebody joins, when a slot frees, and at every tick of cron.
 
+use std::collections::BTreeMap;
+
 use onsale_common::contract::event::TokenAdmitted;
 use onsale_common::ids::{QueueToken, ScheduleId};
 use onsale_common::time::Time;
@@ -159,6 +161,38 @@ pub(super) async fn places(pool: &PgPool, redis: &Redis, tokens: &[(QueueToken, 
         Place::Missing | Place::Unbuilt => counted.next().unwrap_or(0),
     };
     Ok(places.into_iter().map(known).collect())
+}
+
+/// The places of tokens that have just joined, each room's in the order of its line. Where as many places lie between the
+/// first and the last of a room as tokens joined it, nobody came in between, and the others need not be looked up.
+pub(super) async fn places_of_joiners(
+    pool: &PgPool,
+    redis: &Redis,
+    tokens: &[(QueueToken, i64)],
+) -> Result<Vec<u64>, Failure> {
+    let mut lines: BTreeMap<ScheduleId, Vec<usize>> = BTreeMap::new();
+    for (n, (token, _)) in tokens.iter().enumerate() {
+        lines.entry(token.schedule()).or_default().push(n);
+    }
+    let ends: Vec<(QueueToken, i64)> =
+        lines.values().flat_map(|line| [tokens[line[0]], tokens[line[line.len() - 1]]]).collect();
+    let ends = self::places(pool, redis, &ends).await?;
+    let mut places = vec![0; tokens.len()];
+    let mut apart: Vec<usize> = Vec::new();
+    for (line, ends) in lines.values().zip(ends.chunks_exact(2)) {
+        if ends[1].checked_sub(ends[0]) == Some(line.len() as u64 - 1) {
+            for (n, place) in line.iter().zip(ends[0]..) {
+                places[*n] = place;
+            }
+        } else {
+            apart.extend(line);
+        }
+    }
+    let looked_up = self::places(pool, redis, &apart.iter().map(|n| tokens[*n]).collect::<Vec<_>>()).await?;
+    for (n, place) in apart.into_iter().zip(looked_up) {
+        places[n] = place;
+    }
+    Ok(places)
 }
 
 fn unbuilt(tokens: &[QueueToken], places: &[Place]) -> Vec<ScheduleId> {

@@ -1,12 +1,13 @@
 //! Waiting rooms in Redis: who waits, in order of arrival, and who is active until when. A room that was emptied lacks
 //! its `built` mark, and is built again from Postgres before anybody is told a place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use deadpool_redis::redis::{AsyncCommands, pipe};
+use deadpool_redis::redis::{AsyncCommands, Pipeline, cmd, pipe};
 use onsale_common::ids::{QueueToken, ScheduleId};
 use onsale_common::time::Time;
+use uuid::Uuid;
 
 use super::Redis;
 
@@ -20,10 +21,21 @@ const BUILD_CHUNK: usize = 5_000;
 pub enum RoomChange {
     /// It joined the line.
     Waits(QueueToken, i64),
-    /// It was admitted, or a hold keeps it alive for longer.
+    /// It was admitted.
     Active(QueueToken, Time),
+    /// It is active, until another time than before.
+    Lives(QueueToken, Time),
     /// It is over.
     Gone(QueueToken),
+}
+
+/// The changes of one room, by the command that writes them.
+#[derive(Default)]
+struct RoomChanges {
+    waits: Vec<(i64, Uuid)>,
+    waits_no_more: Vec<Uuid>,
+    active: Vec<(i64, Uuid)>,
+    active_no_more: Vec<Uuid>,
 }
 
 /// What Redis knows of a room at a glance.
@@ -73,24 +85,55 @@ impl Redis {
             return;
         }
         let mut pipe = pipe();
+        self.add_changes(&mut pipe, changes);
+        self.call("change rooms", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
+    }
+
+    /// Adds changes to what is sent, a command for all of a room.
+    pub(super) fn add_changes(&self, pipe: &mut Pipeline, changes: &[RoomChange]) {
+        let mut rooms: BTreeMap<ScheduleId, RoomChanges> = BTreeMap::new();
         for change in changes {
+            let (RoomChange::Waits(token, _)
+            | RoomChange::Active(token, _)
+            | RoomChange::Lives(token, _)
+            | RoomChange::Gone(token)) = change;
+            let (room, member) = (rooms.entry(token.schedule()).or_default(), token.uuid());
             match change {
-                RoomChange::Waits(token, ordinal) => {
-                    pipe.zadd(self.room_key(token.schedule(), "waiting"), token.uuid().as_bytes(), *ordinal).ignore();
+                RoomChange::Waits(_, ordinal) => room.waits.push((*ordinal, member)),
+                RoomChange::Active(_, until) => {
+                    room.waits_no_more.push(member);
+                    room.active.push((until.0.timestamp_millis(), member));
                 }
-                RoomChange::Active(token, until) => {
-                    let (key, until_ms) = (token.uuid(), until.0.timestamp_millis());
-                    pipe.zrem(self.room_key(token.schedule(), "waiting"), key.as_bytes()).ignore();
-                    pipe.zadd(self.room_key(token.schedule(), "active"), key.as_bytes(), until_ms).ignore();
-                }
-                RoomChange::Gone(token) => {
-                    let key = token.uuid();
-                    pipe.zrem(self.room_key(token.schedule(), "waiting"), key.as_bytes()).ignore();
-                    pipe.zrem(self.room_key(token.schedule(), "active"), key.as_bytes()).ignore();
+                RoomChange::Lives(_, until) => room.active.push((until.0.timestamp_millis(), member)),
+                RoomChange::Gone(_) => {
+                    room.waits_no_more.push(member);
+                    room.active_no_more.push(member);
                 }
             }
         }
-        self.call("change rooms", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
+        for (schedule, room) in rooms {
+            let (line, actives) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "active"));
+            for (key, members) in [(&line, room.waits_no_more), (&actives, room.active_no_more)] {
+                if !members.is_empty() {
+                    let mut remove = cmd("ZREM");
+                    remove.arg(key);
+                    for member in members {
+                        remove.arg(member.as_bytes());
+                    }
+                    pipe.add_command(remove).ignore();
+                }
+            }
+            for (key, members) in [(&line, room.waits), (&actives, room.active)] {
+                if !members.is_empty() {
+                    let mut add = cmd("ZADD");
+                    add.arg(key);
+                    for (score, member) in members {
+                        add.arg(score).arg(member.as_bytes());
+                    }
+                    pipe.add_command(add).ignore();
+                }
+            }
+        }
     }
 
     /// The places of waiting tokens; `None` when Redis is away.
@@ -98,19 +141,25 @@ impl Redis {
         if tokens.is_empty() {
             return Some(Vec::new());
         }
+        let rooms: BTreeSet<ScheduleId> = tokens.iter().map(|token| token.schedule()).collect();
         let mut pipe = pipe();
+        for room in &rooms {
+            pipe.exists(self.room_key(*room, "built"));
+        }
         for token in tokens {
-            pipe.exists(self.room_key(token.schedule(), "built"));
             pipe.zrank(self.room_key(token.schedule(), "waiting"), token.uuid().as_bytes());
         }
         let answers: Vec<Option<u64>> =
             self.call("rank tokens", async |mut connection| pipe.query_async(&mut connection).await).await?;
-        let place = |parts: &[Option<u64>]| match (parts[0], parts[1]) {
-            (Some(1), Some(rank)) => Place::Known(rank + 1),
-            (Some(1), None) => Place::Missing,
-            _ => Place::Unbuilt,
+        let (built, ranks) = answers.split_at_checked(rooms.len())?;
+        let built: BTreeMap<ScheduleId, bool> =
+            rooms.into_iter().zip(built.iter().map(|built| *built == Some(1))).collect();
+        let place = |(token, rank): (&QueueToken, &Option<u64>)| match (built[&token.schedule()], rank) {
+            (true, Some(rank)) => Place::Known(rank + 1),
+            (true, None) => Place::Missing,
+            (false, _) => Place::Unbuilt,
         };
-        Some(answers.chunks_exact(2).map(place).collect())
+        Some(tokens.iter().zip(ranks).map(place).collect())
     }
 
     /// Everybody whom Redis has in a room: who waits, and who is active.
@@ -122,7 +171,7 @@ impl Redis {
             })
             .await?;
         let tokens = |members: Vec<Vec<u8>>| {
-            members.iter().filter_map(|bytes| uuid::Uuid::from_slice(bytes).ok()).map(QueueToken::from_uuid).collect()
+            members.iter().filter_map(|bytes| Uuid::from_slice(bytes).ok()).map(QueueToken::from_uuid).collect()
         };
         Some((tokens(waiting), tokens(active)))
     }
@@ -130,7 +179,7 @@ impl Redis {
     /// Takes the right to build a room; false when another process is at it, or Redis is away.
     pub async fn claim_build(&self, schedule: ScheduleId) -> bool {
         let claim = self.call("claim a room", async |mut connection| {
-            deadpool_redis::redis::cmd("SET")
+            cmd("SET")
                 .arg(self.room_key(schedule, "building"))
                 .arg(1)
                 .arg("NX")

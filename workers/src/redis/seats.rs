@@ -10,6 +10,7 @@ use onsale_common::time::Time;
 use uuid::Uuid;
 
 use super::Redis;
+use super::rooms::RoomChange;
 
 /// A lock lasts this long until its hold is committed; then until the hold ends.
 const UNTIL_COMMIT: Duration = Duration::from_secs(10);
@@ -24,34 +25,36 @@ const SOLD: &str = "sold";
 static LOCK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-        local prefix, now, until_commit, lost_for = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+        local now, until_commit, lost_for = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+        local lost_prefix, seat_prefix = ARGV[4] .. ':lost:', ARGV[4] .. ':seat:'
+        local room_prefix, call = ARGV[4] .. ':room:', redis.call
         local verdicts, i = {}, 5
         while i <= #ARGV do
             local id, token, room, contested, count = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] == '1', tonumber(ARGV[i + 4])
             i = i + 5
-            local lost = redis.call('GET', prefix .. ':lost:' .. id)
+            local lost = call('GET', lost_prefix .. id)
             if lost then
                 verdicts[#verdicts + 1] = lost
             else
-                local ends = redis.call('ZSCORE', prefix .. ':room:' .. room .. ':active', token)
+                local ends = call('ZSCORE', room_prefix .. room .. ':active', token)
                 if not ends or tonumber(ends) <= now then
                     verdicts[#verdicts + 1] = 0
                 else
                     local taken = {}
                     for s = i, i + count - 1 do
-                        local owner = redis.call('GET', prefix .. ':seat:' .. ARGV[s])
+                        local owner = call('GET', seat_prefix .. ARGV[s])
                         if owner and owner ~= id then taken[#taken + 1] = ARGV[s] end
                     end
                     if #taken == 0 then
                         for s = i, i + count - 1 do
-                            redis.call('SET', prefix .. ':seat:' .. ARGV[s], id, 'PX', until_commit)
+                            call('SET', seat_prefix .. ARGV[s], id, 'PX', until_commit)
                         end
                         verdicts[#verdicts + 1] = 1
                     elseif contested then
                         verdicts[#verdicts + 1] = 0
                     else
                         local seats = table.concat(taken, ',')
-                        redis.call('SET', prefix .. ':lost:' .. id, seats, 'EX', lost_for)
+                        call('SET', lost_prefix .. id, seats, 'EX', lost_for)
                         verdicts[#verdicts + 1] = seats
                     end
                 end
@@ -103,8 +106,8 @@ impl Redis {
         if holds.is_empty() {
             return Vec::new();
         }
-        let mut call = LOCK.arg(self.prefix());
-        call.arg(now.0.timestamp_millis()).arg(UNTIL_COMMIT.as_millis() as u64).arg(LOST_FOR.as_secs());
+        let mut call = LOCK.arg(now.0.timestamp_millis());
+        call.arg(UNTIL_COMMIT.as_millis() as u64).arg(LOST_FOR.as_secs()).arg(self.prefix());
         for asking in holds {
             let seats = asking.hold.seat_ids.as_slice();
             call.arg(asking.command.as_bytes())
@@ -124,9 +127,10 @@ impl Redis {
         }
     }
 
-    /// Keeps the locks of committed holds until the holds end, whoever had them before: Postgres has decided.
-    pub async fn keep_seats(&self, held: &[(SeatId, Uuid, Time)], now: Time) {
-        if held.is_empty() {
+    /// Keeps the locks of committed holds until the holds end, whoever had them before: Postgres has decided. Their tokens
+    /// live as long.
+    pub async fn keep_seats(&self, held: &[(SeatId, Uuid, Time)], tokens: &[RoomChange], now: Time) {
+        if held.is_empty() && tokens.is_empty() {
             return;
         }
         let mut pipe = deadpool_redis::redis::pipe();
@@ -134,18 +138,20 @@ impl Redis {
             let ttl_ms = until.since(now).as_millis().max(1) as u64;
             pipe.cmd("SET").arg(self.seat_key(*seat)).arg(owner.as_bytes()).arg("PX").arg(ttl_ms).ignore();
         }
+        self.add_changes(&mut pipe, tokens);
         self.call("keep seat locks", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
     }
 
-    /// Lets sold seats turn people away for a day.
-    pub async fn mark_sold(&self, seats: &[SeatId]) {
-        if seats.is_empty() {
+    /// Lets sold seats turn people away for a day. Their buyers' tokens may be over.
+    pub async fn mark_sold(&self, seats: &[SeatId], tokens: &[RoomChange]) {
+        if seats.is_empty() && tokens.is_empty() {
             return;
         }
         let mut pipe = deadpool_redis::redis::pipe();
         for seat in seats {
             pipe.cmd("SET").arg(self.seat_key(*seat)).arg(SOLD).arg("EX").arg(SOLD_FOR.as_secs()).ignore();
         }
+        self.add_changes(&mut pipe, tokens);
         self.call("mark seats sold", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
     }
 

@@ -81,64 +81,51 @@ pub async fn read(db: &mut PgConnection, users: &[i64]) -> Result<Vec<Account>, 
     Ok(rows.into_iter().map(Account::from).collect())
 }
 
-/// Writes some accounts that this transaction has locked.
+/// Stores accounts that this transaction has locked, and the ledger entries of their changes; returns the entries' ids, in
+/// the order of the entries and ascending, so that a user's newest entry has the largest id.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn write<'a>(
+pub async fn store(
     db: &mut PgConnection,
-    accounts: impl Iterator<Item = &'a Account> + Clone,
-) -> Result<(), Failure> {
-    let users: Vec<i64> = accounts.clone().map(|account| account.user.get()).collect();
-    if users.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "UPDATE accounts a SET balance = v.balance, total_charged = v.total_charged, total_used = v.total_used,
-                               version = v.version, updated_at = v.updated_at
-         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-              AS v(user_id, balance, total_charged, total_used, version, updated_at)
-         WHERE a.user_id = v.user_id",
-    )
-    .bind(users)
-    .bind(accounts.clone().map(|account| account.balance).collect::<Vec<_>>())
-    .bind(accounts.clone().map(|account| account.total_charged).collect::<Vec<_>>())
-    .bind(accounts.clone().map(|account| account.total_used).collect::<Vec<_>>())
-    .bind(accounts.clone().map(|account| account.version).collect::<Vec<_>>())
-    .bind(accounts.map(|account| account.updated_at.0).collect::<Vec<_>>())
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Inserts ledger entries of accounts that this transaction has locked; returns their ids, in the order of the entries
-/// and ascending, so that a user's newest entry has the largest id.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn insert_entries(db: &mut PgConnection, entries: &[Entry], now: Time) -> Result<Vec<i64>, Failure> {
+    accounts: &[&Account],
+    entries: &[Entry],
+    now: Time,
+) -> Result<Vec<i64>, Failure> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }
-    // Drawn first: no promise ties the order of RETURNING to the order of the entries.
-    let mut ids: Vec<i64> = sqlx::query_scalar("SELECT nextval('ledger_entries_id_seq') FROM generate_series(1, $1)")
-        .bind(entries.len() as i64)
-        .fetch_all(&mut *db)
-        .await?;
-    ids.sort_unstable();
-    sqlx::query(
-        "INSERT INTO ledger_entries (id, user_id, kind, amount, balance_after, payment_id, created_at)
-         SELECT *, $7 FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])",
+    let mut ids: Vec<i64> = sqlx::query_scalar(
+        "WITH account AS (
+             UPDATE accounts a SET balance = v.balance, total_charged = v.total_charged, total_used = v.total_used,
+                                   version = v.version, updated_at = v.updated_at
+             FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+                  AS v(user_id, balance, total_charged, total_used, version, updated_at)
+             WHERE a.user_id = v.user_id
+         )
+         INSERT INTO ledger_entries (user_id, kind, amount, balance_after, payment_id, created_at)
+         SELECT user_id, kind, amount, balance_after, payment_id, $12
+         FROM unnest($7::bigint[], $8::smallint[], $9::bigint[], $10::bigint[], $11::bigint[])
+              WITH ORDINALITY AS new(user_id, kind, amount, balance_after, payment_id, n)
+         ORDER BY n
+         RETURNING id",
     )
-    .bind(&ids)
+    .bind(accounts.iter().map(|account| account.user.get()).collect::<Vec<_>>())
+    .bind(accounts.iter().map(|account| account.balance).collect::<Vec<_>>())
+    .bind(accounts.iter().map(|account| account.total_charged).collect::<Vec<_>>())
+    .bind(accounts.iter().map(|account| account.total_used).collect::<Vec<_>>())
+    .bind(accounts.iter().map(|account| account.version).collect::<Vec<_>>())
+    .bind(accounts.iter().map(|account| account.updated_at.0).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.user.get()).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| kind_code(entry.kind)).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.amount).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.balance_after).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.payment.map(PaymentId::get)).collect::<Vec<_>>())
     .bind(now.0)
-    .execute(db)
+    .fetch_all(db)
     .await?;
+    // Drawn for the rows as they are sorted; no promise ties the order of RETURNING to that.
+    ids.sort_unstable();
     Ok(ids)
 }
 

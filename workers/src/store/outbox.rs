@@ -11,7 +11,9 @@ use std::time::Duration;
 use onsale_common::contract::event::{EventData, EventKind};
 use onsale_common::ids::ScheduleId;
 use onsale_common::time::Time;
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{FromRow, PgConnection, Postgres};
 use uuid::Uuid;
 
 use crate::failure::Failure;
@@ -27,6 +29,7 @@ const GATE_LOOK_EVERY: Duration = Duration::from_millis(2);
 /// An effect to tell the world about.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
+    id: Uuid,
     kind: EventKind,
     schedule: Option<ScheduleId>,
     subject: String,
@@ -37,8 +40,38 @@ impl NewEvent {
     /// The event of an effect.
     pub fn of<D: EventData>(data: &D) -> Self {
         let json = serde_json::to_string(data).expect("event data has string keys only");
-        Self { kind: D::KIND, schedule: data.schedule(), subject: data.subject(), data: json }
+        Self { id: Uuid::now_v7(), kind: D::KIND, schedule: data.schedule(), subject: data.subject(), data: json }
     }
+}
+
+/// Inserts the events that [`bind_events`] binds. The gate is entered before the first place is drawn: the rows to insert
+/// are joined with it and sorted first.
+macro_rules! insert_events {
+    () => {
+        "WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared($1))
+         INSERT INTO outbox (event_id, kind, schedule_id, subject, data, created_at)
+         SELECT event_id, kind, schedule_id, subject, data, $2
+         FROM gate CROSS JOIN unnest($3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+              WITH ORDINALITY AS event(event_id, kind, schedule_id, subject, data, n)
+         ORDER BY n"
+    };
+}
+pub(super) use insert_events;
+
+/// Binds the first seven parameters of a statement, those of [`insert_events`].
+pub(super) fn bind_events<'q>(
+    statement: Query<'q, Postgres, PgArguments>,
+    events: &[NewEvent],
+    now: Time,
+) -> Query<'q, Postgres, PgArguments> {
+    statement
+        .bind(GATE)
+        .bind(now.0)
+        .bind(events.iter().map(|event| event.id).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.schedule.map(ScheduleId::get)).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.subject.clone()).collect::<Vec<_>>())
+        .bind(events.iter().map(|event| event.data.clone()).collect::<Vec<_>>())
 }
 
 /// Stores events, in their order. The transaction holds the rows that its effects change, and commits soon.
@@ -49,23 +82,7 @@ pub async fn add(db: &mut PgConnection, events: &[NewEvent], now: Time) -> Resul
     if events.is_empty() {
         return Ok(());
     }
-    // The gate is entered before the first place is drawn: the rows to insert are joined with it and sorted first.
-    sqlx::query(
-        "WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared($6))
-         INSERT INTO outbox (kind, schedule_id, subject, data, created_at)
-         SELECT kind, schedule_id, subject, data, $5
-         FROM gate CROSS JOIN unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
-              WITH ORDINALITY AS event(kind, schedule_id, subject, data, n)
-         ORDER BY n",
-    )
-    .bind(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|event| event.schedule.map(ScheduleId::get)).collect::<Vec<_>>())
-    .bind(events.iter().map(|event| event.subject.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|event| event.data.as_str()).collect::<Vec<_>>())
-    .bind(now.0)
-    .bind(GATE)
-    .execute(db)
-    .await?;
+    bind_events(sqlx::query(insert_events!()), events, now).execute(db).await?;
     Ok(())
 }
 

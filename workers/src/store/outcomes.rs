@@ -7,6 +7,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::failure::Failure;
+use crate::store::outbox::{NewEvent, bind_events, insert_events};
 
 /// The clock of Postgres, which all workers share, and the outcomes known already among some commands.
 ///
@@ -76,27 +77,29 @@ pub async fn used_keys(db: &mut PgConnection, keys: &[(UserId, &str)]) -> Result
         .collect())
 }
 
-/// Keeps the first outcome of each command.
+/// Keeps the first outcome of each command together with the events of their effects.
 ///
 /// # Errors
 /// [`Failure::Overtaken`] when another transaction settled one of them meanwhile.
-pub async fn keep(db: &mut PgConnection, outcomes: &[(Uuid, &Outcome)], now: Time) -> Result<(), Failure> {
+pub async fn keep(
+    db: &mut PgConnection,
+    outcomes: &[(Uuid, &Outcome)],
+    events: &[NewEvent],
+    now: Time,
+) -> Result<(), Failure> {
     let mut sorted: Vec<_> = outcomes.iter().collect();
     sorted.sort_unstable_by_key(|(id, _)| *id);
     let ids: Vec<Uuid> = sorted.iter().map(|(id, _)| *id).collect();
     let oks: Vec<bool> = sorted.iter().map(|(_, outcome)| outcome.ok).collect();
     let replies: Vec<&str> = sorted.iter().map(|(_, outcome)| &*outcome.json).collect();
-    let kept = sqlx::query(
-        "INSERT INTO command_outcomes (command_id, ok, reply, created_at)
-         SELECT *, $4 FROM unnest($1::uuid[], $2::boolean[], $3::text[])
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(&ids)
-    .bind(oks)
-    .bind(replies)
-    .bind(now.0)
-    .execute(db)
-    .await?;
+    let keep = sqlx::query(concat!(
+        "WITH events AS (",
+        insert_events!(),
+        ") INSERT INTO command_outcomes (command_id, ok, reply, created_at)
+         SELECT *, $2 FROM unnest($8::uuid[], $9::boolean[], $10::text[])
+         ON CONFLICT DO NOTHING"
+    ));
+    let kept = bind_events(keep, events, now).bind(&ids).bind(oks).bind(replies).execute(db).await?;
     if kept.rows_affected() == ids.len() as u64 { Ok(()) } else { Err(Failure::Overtaken("a command id")) }
 }
 

@@ -2,12 +2,15 @@
 
 use onsale_common::contract::payment::{PaidReservation, PaidSeat, PaymentMethod, PaymentStatus, PaymentView};
 use onsale_common::contract::reservation::reservation_number;
-use onsale_common::ids::{PaymentId, ReservationId, UserId};
+use onsale_common::ids::{PaymentId, QueueToken, ReservationId, UserId};
 use onsale_common::money::Money;
 use onsale_common::time::Time;
 use sqlx::{FromRow, PgConnection};
 
+use super::{reservations, tokens};
+use crate::domain::hold::Seat;
 use crate::failure::Failure;
+use crate::store::seats::{bind_seats, update_seats};
 
 /// A payment to insert.
 #[derive(Debug, Clone)]
@@ -22,37 +25,56 @@ pub struct NewPayment {
     pub amount: Money,
 }
 
-/// Draws numbers for new payments.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn draw_numbers(db: &mut PgConnection, count: usize) -> Result<Vec<i64>, Failure> {
-    let numbers = sqlx::query_scalar("SELECT nextval('payment_numbers') FROM generate_series(1, $1)")
-        .bind(count as i64)
-        .fetch_all(db)
-        .await?;
-    Ok(numbers)
+/// What a batch of payments changed, beside the accounts.
+#[derive(Debug)]
+pub struct Paid<'a> {
+    /// New payments.
+    pub payments: &'a [NewPayment],
+    /// Their seats, as they are now.
+    pub seats: Vec<&'a Seat>,
+    /// Tokens that are used up.
+    pub used: &'a [QueueToken],
+    /// Tokens that go on, and until when their other holds keep them alive.
+    pub alive: &'a [(QueueToken, Time)],
 }
 
-/// Inserts payments.
+/// Stores what a batch of payments changed: one statement for all tables, which are each other's business.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn insert(db: &mut PgConnection, new: &[NewPayment], now: Time) -> Result<(), Failure> {
-    if new.is_empty() {
+pub async fn store(db: &mut PgConnection, paid: &Paid<'_>, now: Time) -> Result<(), Failure> {
+    let Paid { payments, seats, used, alive } = paid;
+    if payments.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "INSERT INTO payments (id, reservation_id, user_id, amount, paid_at)
-         SELECT *, $5 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])",
-    )
-    .bind(new.iter().map(|new| new.id.get()).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.reservation.get()).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.user.get()).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.amount).collect::<Vec<_>>())
-    .bind(now.0)
-    .execute(db)
-    .await?;
+    let statement = sqlx::query(concat!(
+        "WITH payment AS (
+             INSERT INTO payments (id, reservation_id, user_id, amount, paid_at)
+             SELECT *, $5 FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+         ), reservation AS (
+             UPDATE reservations SET status = $10 WHERE id = ANY($7)
+         ), seat AS (",
+        update_seats!(),
+        "), used AS (
+             UPDATE queue_tokens SET status = $11, expires_at = least(expires_at, $5), hold_until = NULL
+             WHERE token = ANY($12)
+         )
+         UPDATE queue_tokens t SET hold_until = v.hold_until
+         FROM unnest($13::uuid[], $14::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token"
+    ));
+    bind_seats(statement, seats)
+        .bind(now.0)
+        .bind(payments.iter().map(|new| new.id.get()).collect::<Vec<_>>())
+        .bind(payments.iter().map(|new| new.reservation.get()).collect::<Vec<_>>())
+        .bind(payments.iter().map(|new| new.user.get()).collect::<Vec<_>>())
+        .bind(payments.iter().map(|new| new.amount).collect::<Vec<_>>())
+        .bind(reservations::PAID)
+        .bind(tokens::USED)
+        .bind(used.iter().map(|token| token.uuid()).collect::<Vec<_>>())
+        .bind(alive.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
+        .bind(alive.iter().map(|(_, until)| until.0).collect::<Vec<_>>())
+        .execute(db)
+        .await?;
     Ok(())
 }
 

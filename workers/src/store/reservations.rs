@@ -6,24 +6,16 @@ use onsale_common::time::Time;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::domain::hold::{Reservation, SaleWindow};
+use crate::domain::hold::{Reservation, SaleWindow, Seat};
 use crate::failure::Failure;
 use crate::store::pages::PageAsked;
+use crate::store::seats::{bind_seats, update_seats};
 
 /// What a status is in its column.
 pub(super) const RESERVED: i16 = 0;
 pub(super) const PAID: i16 = 1;
 pub(super) const CANCELLED: i16 = 2;
 pub(super) const EXPIRED: i16 = 3;
-
-const fn status_code(status: ReservationStatus) -> i16 {
-    match status {
-        ReservationStatus::Reserved => RESERVED,
-        ReservationStatus::Paid => PAID,
-        ReservationStatus::Cancelled => CANCELLED,
-        ReservationStatus::Expired => EXPIRED,
-    }
-}
 
 #[derive(FromRow)]
 pub(super) struct Row {
@@ -231,75 +223,75 @@ pub async fn holds_of_users(db: &mut PgConnection, users: &[i64], now: Time) -> 
     Ok(rows.into_iter().map(|(user, holds)| (UserId::new(user), u32::try_from(holds).unwrap_or(u32::MAX))).collect())
 }
 
-/// Draws numbers for new reservations.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn draw_numbers(db: &mut PgConnection, count: usize) -> Result<Vec<i64>, Failure> {
-    let numbers = sqlx::query_scalar("SELECT nextval('reservation_numbers') FROM generate_series(1, $1)")
-        .bind(count as i64)
-        .fetch_all(db)
-        .await?;
-    Ok(numbers)
+/// What a batch of holds and releases changed.
+#[derive(Debug)]
+pub struct Changed<'a> {
+    /// New reservations.
+    pub held: &'a [Reservation],
+    /// Reservations that were released.
+    pub cancelled: &'a [Reservation],
+    /// Their seats, as they are now.
+    pub seats: Vec<&'a Seat>,
+    /// Until when live holds keep their tokens alive.
+    pub tokens: &'a [(QueueToken, Option<Time>)],
 }
 
-/// Inserts reservations.
+/// Stores what a batch of holds and releases changed: one statement for all tables, which are each other's business.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn insert(db: &mut PgConnection, new: &[&Reservation]) -> Result<(), Failure> {
-    if new.is_empty() {
+pub async fn store(db: &mut PgConnection, changed: &Changed<'_>) -> Result<(), Failure> {
+    let Changed { held, cancelled, seats, tokens } = changed;
+    if held.is_empty() && cancelled.is_empty() {
         return Ok(());
     }
     // unnest flattens arrays of arrays, so that each list of seats travels as the text of an array.
-    let seat_ids = |reservation: &&Reservation| {
+    let seat_ids = |reservation: &Reservation| {
         let ids: Vec<String> = reservation.seats.iter().map(ToString::to_string).collect();
         format!("{{{}}}", ids.join(","))
     };
-    sqlx::query(
-        "INSERT INTO reservations
-             (id, schedule_id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
-         SELECT id, id >> 29, user_id, token, command_id, seat_ids::bigint[], total_amount, reserved_at, expires_at
-         FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[],
-                     $7::timestamptz[], $8::timestamptz[])
-              AS new(id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)",
-    )
-    .bind(new.iter().map(|new| new.id.get()).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.user.get()).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.token.uuid()).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.command).collect::<Vec<_>>())
-    .bind(new.iter().map(seat_ids).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.total_amount).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.reserved_at.0).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.expires_at.0).collect::<Vec<_>>())
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Sets the status of some reservations.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn set_status(db: &mut PgConnection, ids: &[i64], status: ReservationStatus) -> Result<(), Failure> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    sqlx::query("UPDATE reservations SET status = $2 WHERE id = ANY($1)")
-        .bind(ids)
-        .bind(status_code(status))
+    let statement = sqlx::query(concat!(
+        "WITH held AS (
+             INSERT INTO reservations
+                 (id, schedule_id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
+             SELECT id, id >> 29, user_id, token, command_id, seat_ids::bigint[], total_amount, reserved_at, expires_at
+             FROM unnest($5::bigint[], $6::bigint[], $7::uuid[], $8::uuid[], $9::text[], $10::bigint[],
+                         $11::timestamptz[], $12::timestamptz[])
+                  AS new(id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
+         ), cancelled AS (
+             UPDATE reservations SET status = $14 WHERE id = ANY($13)
+         ), seat AS (",
+        update_seats!(),
+        ")
+         UPDATE queue_tokens t SET hold_until = v.hold_until
+         FROM unnest($15::uuid[], $16::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token"
+    ));
+    bind_seats(statement, seats)
+        .bind(held.iter().map(|new| new.id.get()).collect::<Vec<_>>())
+        .bind(held.iter().map(|new| new.user.get()).collect::<Vec<_>>())
+        .bind(held.iter().map(|new| new.token.uuid()).collect::<Vec<_>>())
+        .bind(held.iter().map(|new| new.command).collect::<Vec<_>>())
+        .bind(held.iter().map(seat_ids).collect::<Vec<_>>())
+        .bind(held.iter().map(|new| new.total_amount).collect::<Vec<_>>())
+        .bind(held.iter().map(|new| new.reserved_at.0).collect::<Vec<_>>())
+        .bind(held.iter().map(|new| new.expires_at.0).collect::<Vec<_>>())
+        .bind(cancelled.iter().map(|cancelled| cancelled.id.get()).collect::<Vec<_>>())
+        .bind(CANCELLED)
+        .bind(tokens.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
+        .bind(tokens.iter().map(|(_, until)| until.map(|time| time.0)).collect::<Vec<_>>())
         .execute(db)
         .await?;
     Ok(())
 }
 
-/// When the last live hold of some tokens ends; tokens without one are left out.
+/// When the last live hold of some tokens ends, but for holds that are `over`; tokens without one are left out.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn holds_of_tokens(
     db: &mut PgConnection,
     tokens: &[(QueueToken, UserId)],
+    over: &[i64],
     now: Time,
 ) -> Result<Vec<(QueueToken, Time)>, Failure> {
     let rows: Vec<(Uuid, chrono::DateTime<chrono::Utc>)> = sqlx::query_as(
@@ -307,15 +299,16 @@ pub async fn holds_of_tokens(
         "SELECT wanted.token, max(r.expires_at)
          FROM unnest($1::uuid[], $2::bigint[]) AS wanted(token, user_id)
          CROSS JOIN LATERAL (
-             SELECT status, expires_at FROM reservations
+             SELECT id, status, expires_at FROM reservations
              WHERE user_id = wanted.user_id AND token = wanted.token OFFSET 0
          ) AS r
-         WHERE r.status = 0 AND r.expires_at > $3
+         WHERE r.status = 0 AND r.expires_at > $3 AND r.id <> ALL($4)
          GROUP BY 1",
     )
     .bind(tokens.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
     .bind(tokens.iter().map(|(_, user)| user.get()).collect::<Vec<_>>())
     .bind(now.0)
+    .bind(over)
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(|(token, until)| (QueueToken::from_uuid(token), Time(until))).collect())

@@ -3,7 +3,9 @@
 use onsale_common::contract::catalog::SeatStatus;
 use onsale_common::ids::{ReservationId, SeatId};
 use onsale_common::time::Time;
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{FromRow, PgConnection, Postgres};
 
 use crate::domain::hold::Seat;
 use crate::failure::Failure;
@@ -80,31 +82,30 @@ pub async fn read(db: &mut PgConnection, seats: &[i64]) -> Result<Vec<Seat>, Fai
     Ok(rows.into_iter().map(Seat::from).collect())
 }
 
-/// Writes the status, reservation and end of hold of some seats.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn write<'a>(db: &mut PgConnection, seats: impl Iterator<Item = &'a Seat> + Clone) -> Result<(), Failure> {
-    let ids: Vec<i64> = seats.clone().map(|seat| seat.id.get()).collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let code = |seat: &Seat| match seat.status {
+/// Writes the status, reservation and end of hold of the seats that [`bind_seats`] binds.
+macro_rules! update_seats {
+    () => {
+        "UPDATE seats s SET status = v.status, reservation_id = v.reservation_id, held_until = v.held_until
+         FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::timestamptz[])
+              AS v(id, status, reservation_id, held_until)
+         WHERE s.id = v.id"
+    };
+}
+pub(super) use update_seats;
+
+/// Binds the first four parameters of a statement, those of [`update_seats`].
+pub(super) fn bind_seats<'q>(
+    statement: Query<'q, Postgres, PgArguments>,
+    seats: &[&Seat],
+) -> Query<'q, Postgres, PgArguments> {
+    let code = |seat: &&Seat| match seat.status {
         SeatStatus::Available => AVAILABLE,
         SeatStatus::Held => HELD,
         SeatStatus::Sold => SOLD,
     };
-    sqlx::query(
-        "UPDATE seats s SET status = v.status, reservation_id = v.reservation_id, held_until = v.held_until
-         FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::timestamptz[])
-              AS v(id, status, reservation_id, held_until)
-         WHERE s.id = v.id",
-    )
-    .bind(ids)
-    .bind(seats.clone().map(code).collect::<Vec<_>>())
-    .bind(seats.clone().map(|seat| seat.reservation.map(ReservationId::get)).collect::<Vec<_>>())
-    .bind(seats.map(|seat| seat.held_until.map(|time| time.0)).collect::<Vec<_>>())
-    .execute(db)
-    .await?;
-    Ok(())
+    statement
+        .bind(seats.iter().map(|seat| seat.id.get()).collect::<Vec<_>>())
+        .bind(seats.iter().map(code).collect::<Vec<_>>())
+        .bind(seats.iter().map(|seat| seat.reservation.map(ReservationId::get)).collect::<Vec<_>>())
+        .bind(seats.iter().map(|seat| seat.held_until.map(|time| time.0)).collect::<Vec<_>>())
 }

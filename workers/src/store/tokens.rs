@@ -205,22 +205,3 @@ pub async fn end(db: &mut PgConnection, ended: &[(QueueToken, TokenStatus)], now
     .await?;
     Ok(())
 }
-
-/// Sets until when live holds keep some tokens alive.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn set_hold_until(db: &mut PgConnection, holds: &[(QueueToken, Option<Time>)]) -> Result<(), Failure> {
-    if holds.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "UPDATE queue_tokens t SET hold_until = v.hold_until
-         FROM unnest($1::uuid[], $2::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token",
-    )
-    .bind(holds.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
-    .bind(holds.iter().map(|(_, until)| until.map(|time| time.0)).collect::<Vec<_>>())
-    .execute(db)
-    .await?;
-    Ok(())
-}

@@ -48,8 +48,8 @@ pub(super) async fn change(lane: &AccountLane, commands: Vec<Arc<Envelope>>) -> 
         }
     }
     let changed = sorted(entries.iter().map(|entry| entry.user).collect::<Vec<_>>());
-    store::accounts::write(batch.db(), changed.iter().filter_map(|user| accounts.get(user))).await?;
-    let ids = store::accounts::insert_entries(batch.db(), &entries, now).await?;
+    let changed: Vec<&Account> = changed.iter().filter_map(|user| accounts.get(user)).collect();
+    let ids = store::accounts::store(batch.db(), &changed, &entries, now).await?;
     for ((n, entry), id) in settled.into_iter().zip(&entries).zip(ids) {
         batch.event(event(entry, id));
         batch.settle(n, Ok(outcome(entry, id, now)));

@@ -185,7 +185,7 @@ impl AdmissionLane {
         }
         let asked: Vec<_> = waiting.iter().map(|(_, token)| (token.token, token.ordinal)).collect();
         // Without an answer the estimate of the transaction stands.
-        let places = rooms::places(&self.pool, &self.redis, &asked).await.unwrap_or_default();
+        let places = rooms::places_of_joiners(&self.pool, &self.redis, &asked).await.unwrap_or_default();
         for ((n, token), place) in waiting.into_iter().zip(places) {
             outcomes[n] = Outcome::done(&self.view(token, place, loaded.rooms.get(&token.schedule), now));
         }
