@@ -3,11 +3,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::RedisError;
-use deadpool_redis::{Config, Connection, CreatePoolError, Pool, PoolConfig, Runtime, Timeouts};
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::{Config, Connection, CreatePoolError, Pool, PoolConfig, PoolError, Runtime, Timeouts};
+use tokio::sync::Mutex;
 
 use crate::config::RedisConfig;
 
@@ -22,6 +24,15 @@ pub struct Redis {
     pool: Pool,
     prefix: Arc<str>,
     broken: Arc<Breaker>,
+    lent: Arc<Lent>,
+}
+
+/// Connections that stay out of the pool, and carry several calls at the same time, until a call fails: the pool pings a
+/// connection whenever it hands it out, which would be a round trip for each call.
+struct Lent {
+    connections: Mutex<Vec<Connection>>,
+    most: usize,
+    next: AtomicUsize,
 }
 
 struct Breaker {
@@ -45,6 +56,11 @@ impl Redis {
             pool: pool.create_pool(Some(Runtime::Tokio1))?,
             prefix: Arc::from(config.prefix.as_str()),
             broken: Arc::new(Breaker { epoch: Instant::now(), closed_at_ms: AtomicU64::new(0) }),
+            lent: Arc::new(Lent {
+                connections: Mutex::default(),
+                most: config.connections_max,
+                next: AtomicUsize::new(0),
+            }),
         })
     }
 
@@ -54,7 +70,11 @@ impl Redis {
     }
 
     /// Runs a call; `None` when Redis did not do it in time. A call that timed out may have been done all the same.
-    pub(super) async fn call<T, F>(&self, what: &'static str, work: impl FnOnce(Connection) -> F) -> Option<T>
+    pub(super) async fn call<T, F>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Option<T>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
@@ -63,7 +83,7 @@ impl Redis {
             return None;
         }
         let call = async {
-            let connection = self.pool.get().await.map_err(|error| error.to_string())?;
+            let connection = self.connection().await.map_err(|error| error.to_string())?;
             work(connection).await.map_err(|error| error.to_string())
         };
         let fault = match tokio::time::timeout(CALL_TIMEOUT, call).await {
@@ -71,9 +91,20 @@ impl Redis {
             Ok(Err(error)) => error,
             Err(_) => format!("no answer within {} ms", CALL_TIMEOUT.as_millis()),
         };
+        // Back to the pool, which finds out which of them still work.
+        self.lent.connections.lock().await.clear();
         self.broken.closed_at_ms.store(now_ms + (CALL_TIMEOUT + BREAK).as_millis() as u64, Ordering::Relaxed);
         metrics::counter!("onsale_redis_failures_total", "call" => what).increment(1);
         tracing::warn!(what, fault, "redis is left alone for a moment; postgres decides");
         None
+    }
+
+    async fn connection(&self) -> Result<MultiplexedConnection, PoolError> {
+        let mut connections = self.lent.connections.lock().await;
+        if connections.len() < self.lent.most {
+            connections.push(self.pool.get().await?);
+        }
+        let next = self.lent.next.fetch_add(1, Ordering::Relaxed) % connections.len();
+        Ok(MultiplexedConnection::clone(&connections[next]))
     }
 }
