@@ -172,10 +172,8 @@ impl ReservationLane {
         };
         if !schedules.is_empty() {
             let limit = self.limits.seats_per_user;
-            sale.schedules =
-                store::reservations::sale_windows(batch.db(), &sorted(schedules), limit).await?.into_iter().collect();
-            sale.seats_of_users =
-                store::reservations::seats_of_users(batch.db(), &sorted(pairs), now).await?.into_iter().collect();
+            let terms = store::reservations::terms(batch.db(), &sorted(schedules), &sorted(pairs), limit, now).await?;
+            (sale.schedules, sale.seats_of_users) = (terms.windows, terms.seats_of_users);
             sale.holds_of_users = store::reservations::holds_of_users(batch.db(), &sorted(only_holders), now)
                 .await?
                 .into_iter()

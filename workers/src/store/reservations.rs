@@ -1,5 +1,7 @@
 //! Reservations, and what a hold needs to know of their schedules and users.
 
+use std::collections::HashMap;
+
 use onsale_common::contract::reservation::ReservationStatus;
 use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
 use onsale_common::time::Time;
@@ -138,66 +140,72 @@ pub async fn pages(db: &mut PgConnection, asked: &[ReservationsAsked]) -> Result
     Ok(pages)
 }
 
-/// What holding needs to know of some schedules.
+/// What holding needs to know of some schedules, and how many seats some users hold or own in them.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn sale_windows(
+pub async fn terms(
     db: &mut PgConnection,
     schedules: &[i64],
+    pairs: &[(UserId, ScheduleId)],
     seats_per_user: u32,
-) -> Result<Vec<(ScheduleId, SaleWindow)>, Failure> {
+    now: Time,
+) -> Result<Terms, Failure> {
     #[derive(FromRow)]
     struct Row {
-        id: i64,
-        booking_open_at: chrono::DateTime<chrono::Utc>,
-        booking_close_at: chrono::DateTime<chrono::Utc>,
+        schedule_id: i64,
+        window: bool,
+        user_id: i64,
+        seats: i64,
+        booking_open_at: Option<chrono::DateTime<chrono::Utc>>,
+        booking_close_at: Option<chrono::DateTime<chrono::Utc>>,
         seats_per_user: Option<i32>,
         paused: bool,
     }
+    // Two questions in one round trip: a row is a schedule's window, or a user's seats.
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT s.id, s.booking_open_at, s.booking_close_at, s.seats_per_user, r.paused
-         FROM schedules s JOIN rooms r ON r.schedule_id = s.id WHERE s.id = ANY($1)",
+        "SELECT s.id AS schedule_id, true AS window, 0::bigint AS user_id, 0::bigint AS seats,
+                s.booking_open_at, s.booking_close_at, s.seats_per_user, r.paused
+         FROM schedules s JOIN rooms r ON r.schedule_id = s.id WHERE s.id = ANY($1)
+         UNION ALL
+         SELECT r.schedule_id, false, r.user_id, sum(cardinality(r.seat_ids)), NULL, NULL, NULL, false
+         FROM unnest($2::bigint[], $3::bigint[]) AS wanted(user_id, schedule_id)
+         JOIN reservations r USING (user_id, schedule_id)
+         WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > $4)
+         GROUP BY r.schedule_id, r.user_id",
     )
     .bind(schedules)
-    .fetch_all(db)
-    .await?;
-    let window = |row: Row| SaleWindow {
-        booking_open_at: Time(row.booking_open_at),
-        booking_close_at: Time(row.booking_close_at),
-        paused: row.paused,
-        seats_per_user: row.seats_per_user.map_or(seats_per_user, i32::unsigned_abs),
-    };
-    Ok(rows.into_iter().map(|row| (ScheduleId::new(row.id), window(row))).collect())
-}
-
-/// How many seats some users hold or own in some schedules.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn seats_of_users(
-    db: &mut PgConnection,
-    pairs: &[(UserId, ScheduleId)],
-    now: Time,
-) -> Result<Vec<((UserId, ScheduleId), u32)>, Failure> {
-    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT r.user_id, r.schedule_id, sum(cardinality(r.seat_ids))
-         FROM unnest($1::bigint[], $2::bigint[]) AS wanted(user_id, schedule_id)
-         JOIN reservations r USING (user_id, schedule_id)
-         WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > $3)
-         GROUP BY 1, 2",
-    )
     .bind(pairs.iter().map(|(user, _)| user.get()).collect::<Vec<_>>())
     .bind(pairs.iter().map(|(_, schedule)| schedule.get()).collect::<Vec<_>>())
     .bind(now.0)
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(user, schedule, seats)| {
-            ((UserId::new(user), ScheduleId::new(schedule)), u32::try_from(seats).unwrap_or(u32::MAX))
-        })
-        .collect())
+    let mut terms = Terms::default();
+    for row in rows {
+        let schedule = ScheduleId::new(row.schedule_id);
+        if let (true, Some(open), Some(close)) = (row.window, row.booking_open_at, row.booking_close_at) {
+            let window = SaleWindow {
+                booking_open_at: Time(open),
+                booking_close_at: Time(close),
+                paused: row.paused,
+                seats_per_user: row.seats_per_user.map_or(seats_per_user, i32::unsigned_abs),
+            };
+            terms.windows.insert(schedule, window);
+        } else {
+            let seats = u32::try_from(row.seats).unwrap_or(u32::MAX);
+            terms.seats_of_users.insert((UserId::new(row.user_id), schedule), seats);
+        }
+    }
+    Ok(terms)
+}
+
+/// On what terms some users may hold seats of some schedules.
+#[derive(Debug, Default)]
+pub struct Terms {
+    /// What holding needs to know of the schedules that exist.
+    pub windows: HashMap<ScheduleId, SaleWindow>,
+    /// How many seats the users hold or own; those without any are left out.
+    pub seats_of_users: HashMap<(UserId, ScheduleId), u32>,
 }
 
 /// How many reservations of some users wait for payment, in all schedules. Of two holds that a user tries in different
