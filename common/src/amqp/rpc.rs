@@ -4,7 +4,9 @@
 //! once; while the slots are busy requests gather, and the next free slot takes all that wait, up to the bundle's bound.
 //! No timer is involved: an idle system adds no latency, and load makes the bundles bigger.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+mod parts;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,8 +16,6 @@ use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -227,7 +227,7 @@ impl Shared {
         match link.publish(lane, partition, correlation, &bundle).await {
             Ok(true) => {
                 if let Ok(Ok(body)) = tokio::time::timeout_at(given_up_at(&bundle), reply).await {
-                    hand_out(bundle, &body);
+                    parts::hand_out(bundle, &body);
                 }
             }
             Ok(false) => refuse(bundle),
@@ -378,44 +378,5 @@ fn traceparent(id: Uuid) -> String {
 fn refuse(bundle: Vec<Waiting>) {
     for waiting in bundle {
         let _ = waiting.answer.send(Err(CallError::Refused));
-    }
-}
-
-#[derive(Deserialize)]
-struct Part<'a> {
-    id: Option<Uuid>,
-    ok: bool,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(default, rename = "dataOf")]
-    data_of: Option<Uuid>,
-}
-
-/// Hands each caller its part of the reply; a reply of another shape answers nobody.
-fn hand_out(bundle: Vec<Waiting>, body: &Bytes) {
-    let parts: Vec<Part<'_>> = match serde_json::from_slice(body) {
-        Ok(parts) => parts,
-        Err(error) => {
-            tracing::error!(%error, "a reply is not what the contract says");
-            return;
-        }
-    };
-    // What later parts refer to; most bundles share nothing.
-    let shared: HashSet<Uuid> = parts.iter().filter_map(|part| part.data_of).collect();
-    let mut data: HashMap<Uuid, Bytes> = HashMap::with_capacity(shared.len());
-    for (waiting, part) in bundle.into_iter().zip(parts) {
-        if part.id != Some(waiting.id) {
-            tracing::error!(command = %waiting.id, "a reply is out of order");
-            continue;
-        }
-        let own = if part.ok { part.data } else { part.error }.map(|json| body.slice_ref(json.get().as_bytes()));
-        if let Some(json) = own.or_else(|| data.get(&part.data_of?).cloned()) {
-            if shared.contains(&waiting.id) {
-                data.insert(waiting.id, json.clone());
-            }
-            let _ = waiting.answer.send(Ok(RawReply { ok: part.ok, json }));
-        }
     }
 }
