@@ -17,6 +17,7 @@ pub const SCENARIOS: &[&str] = &[
     "poll",
     "seat_map",
     "seat_map_20000",
+    "plain_20000",
     "hold",
     "hold_spread",
     "reserve_pay",
@@ -58,8 +59,13 @@ pub fn markdown(figures: &Figures, machine: &str) -> String {
         let bound = match target.bound {
             Bound::Least(least) => format!("{least} or more"),
             Bound::Most(most) => format!("{most} or less"),
+            Bound::Told => String::new(),
         };
-        let verdict = if target.is_reached_by(value) { "reached" } else { "not reached" };
+        let verdict = match target.is_reached_by(value) {
+            Some(true) => "reached",
+            Some(false) => "not reached",
+            None => "",
+        };
         let _ = writeln!(text, "| {} | {bound} | {} | {verdict} |", target.name(), short(value));
     }
     text

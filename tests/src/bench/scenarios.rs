@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::connection::Connection;
 use super::fans::{Charger, Contender, Count, Crowd, Joined, Poller, Reader};
 use super::figures::Figures;
 use super::load::{self, Fan, Run, Window};
@@ -120,10 +121,10 @@ impl Bench {
             self.join_poll_hold().await?;
         }
         if wanted("hold_spread") {
-            self.hold_spread().await?;
+            self.hold("hold_spread", HOLDS_PER_S, 1000, false).await?;
         }
         if wanted("reserve_pay") {
-            self.reserve_pay().await?;
+            self.hold("reserve_pay", PAIRS_PER_S, 1, true).await?;
         }
         if wanted("charge") {
             self.charge().await?;
@@ -181,10 +182,22 @@ impl Bench {
                 .await?;
             let path = format!("/api/v1/concerts/{concert}/schedules/{schedule}/seats");
             let address = self.world.address.clone();
-            let fans = (0..connections).map(|_| Reader::of(&path, Some(joined[0].token), "scheduleInfo")).collect();
-            self.measure(name, &address, fans).await?;
+            let reader = || Reader::of(&path, Some(joined[0].token), "scheduleInfo");
+            self.measure(name, &address, (0..connections).map(|_| reader()).collect()).await?;
+            if seats == 20_000 {
+                let bytes = Connection::open(&address).await?.ask(&reader().request).await?.body.len();
+                self.plain("plain_20000", bytes, connections).await?;
+            }
         }
         Ok(())
+    }
+
+    /// An answer of so many bytes from hyper alone.
+    async fn plain(&mut self, name: &str, bytes: usize, connections: usize) -> Result<()> {
+        let path = format!("/plain/{bytes}");
+        let fans = (0..connections).map(|_| Reader::of(&path, None, "plain")).collect();
+        let address = self.direct.address.clone();
+        self.measure(name, &address, fans).await.map(drop)
     }
 
     /// People join a hot schedule, poll their tokens, and hold a seat each.
@@ -210,19 +223,12 @@ impl Bench {
         self.world.check_told(&crowd).await
     }
 
-    async fn hold_spread(&mut self) -> Result<()> {
-        let crowd = self.crowd(HOLDS_PER_S, 1000).await?;
-        let fans = self.fans(|| crowd.holder(false));
+    /// People hold a seat each, over and over, in so many schedules in turn; they may pay for it before the next.
+    async fn hold(&mut self, name: &str, people_per_s: f64, schedules: usize, pays: bool) -> Result<()> {
+        let crowd = self.crowd(people_per_s, schedules).await?;
+        let fans = self.fans(|| crowd.holder(pays));
         let address = self.world.address.clone();
-        self.measure("hold_spread", &address, fans).await?;
-        self.world.check_told(&crowd).await
-    }
-
-    async fn reserve_pay(&mut self) -> Result<()> {
-        let crowd = self.crowd(PAIRS_PER_S, 1).await?;
-        let fans = self.fans(|| crowd.holder(true));
-        let address = self.world.address.clone();
-        self.measure("reserve_pay", &address, fans).await?;
+        self.measure(name, &address, fans).await?;
         self.world.check_told(&crowd).await
     }
 

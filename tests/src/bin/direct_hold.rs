@@ -1,10 +1,11 @@
 //! What people build instead: hyper, a token check in Redis, then one Postgres transaction for each request with
 //! `SELECT … FOR UPDATE` and the same five writes of a hold. No broker, no bundles. Written as well as one can: prepared
-//! statements, a pool, one round trip where a statement can do the work of two.
+//! statements, a pool, one round trip where a statement can do the work of two. `GET /plain/BYTES` answers so many bytes
+//! and does nothing else: the stick for large answers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -28,6 +29,8 @@ const HOLD_TTL_S: i32 = 300;
 struct Direct {
     postgres: PgPool,
     redis: deadpool_redis::Pool,
+    /// The plain answer, as long as the first who asked for it wanted.
+    plain: OnceLock<Bytes>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +56,7 @@ async fn main() -> Result<()> {
         .max_size(connections as usize)
         .runtime(deadpool_redis::Runtime::Tokio1)
         .build()?;
-    let direct = Arc::new(Direct { postgres, redis });
+    let direct = Arc::new(Direct { postgres, redis, plain: OnceLock::new() });
     let listener = TcpListener::bind(listen).await?;
     println!("ready");
     loop {
@@ -68,14 +71,22 @@ async fn main() -> Result<()> {
 }
 
 async fn answer(direct: Arc<Direct>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (status, body) = match hold(&direct, request).await {
-        Ok(answered) => answered,
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{{\"error\":\"{error}\"}}")),
+    let (status, body) = if let Some(bytes) = request.uri().path().strip_prefix("/plain/") {
+        (StatusCode::OK, direct.plain.get_or_init(|| plain(bytes)).clone())
+    } else {
+        match hold(&direct, request).await {
+            Ok((status, body)) => (status, body.into()),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{{\"error\":\"{error}\"}}").into()),
+        }
     };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+fn plain(bytes: &str) -> Bytes {
+    format!("\"plain{}\"", "-".repeat(bytes.parse().unwrap_or(0))).into()
 }
 
 async fn hold(direct: &Direct, request: Request<Incoming>) -> Result<(StatusCode, String)> {
