@@ -28,8 +28,6 @@ pub fn open(config: &PostgresConfig, process: &str) -> Result<PgPool, sqlx::Erro
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         ("jit", "off"),
-        // Batches differ in size, not in kind: a plan of their own for each would cost more than it finds.
-        ("plan_cache_mode", "force_generic_plan"),
     ]);
     Ok(PgPoolOptions::new()
         .max_connections(config.connections_max)
