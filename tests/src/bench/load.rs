@@ -118,7 +118,7 @@ pub async fn closed<F: Fan>(address: &str, fans: Vec<F>, window: Window) -> Resu
     Ok(count(&samples, from, last.min(end), share_since(started, own)))
 }
 
-/// How often arrivals are looked at; a request is sent at most so much late.
+/// How often arrivals are looked at; so much of a latency may be the generator's own.
 const ARRIVALS_EVERY: Duration = Duration::from_millis(1);
 
 /// Requests that have arrived, and connections that are free to send them.
@@ -178,15 +178,16 @@ async fn arrive(arrivals: Arc<Mutex<Arrivals>>, per_second: f64, end: Instant) {
             state.free.clear();
             return;
         }
-        let due = (started.elapsed().as_secs_f64() * per_second) as u64;
-        for _ in arrived..due {
-            // The timer's own coarseness is nobody's latency: due now, and not when the tick before it was.
+        let by_now = ((now - started).as_secs_f64() * per_second) as u64;
+        for nth in arrived..by_now {
+            // Its own time and not this tick's: a generator that is kept from its processor must not hide that.
+            let due = started + Duration::from_secs_f64(nth as f64 / per_second);
             match state.free.pop() {
-                Some(connection) => drop(connection.send(now)),
-                None => state.late.push_back(now),
+                Some(connection) => drop(connection.send(due)),
+                None => state.late.push_back(due),
             }
         }
-        arrived = due;
+        arrived = by_now;
     }
 }
 
