@@ -116,12 +116,6 @@ impl Ingress {
         upload: &mut Upload,
     ) -> Result<Done, Failure> {
         let caller = self.access.check(endpoint.demand, &parts.headers)?;
-        // Refused before its body is read: what the others wait for must not be spent on saying no.
-        if let (Some(lane), Some(token)) = (endpoint.lane, caller.token)
-            && self.rpc.is_full(lane, token.schedule())
-        {
-            return Err(Code::Overloaded.into());
-        }
         let body = if endpoint.has_body {
             let organiser = endpoint.demand.admin_key;
             let max_bytes = if organiser { self.limits.admin_body_max_bytes } else { self.limits.body_max_bytes };
@@ -129,6 +123,12 @@ impl Ingress {
         } else {
             None
         };
+        // Refused before its body is understood: what the others wait for must not be spent on saying no.
+        if let (Some(lane), Some(token)) = (endpoint.lane, caller.token)
+            && self.rpc.is_full(lane, token.schedule())
+        {
+            return Err(Code::Overloaded.into());
+        }
         let mut ask = Ask::new(caller, params, parts.uri.query().unwrap_or_default(), body.as_deref())?;
         let deadline = Time::now().plus(self.limits.reply_timeout);
         match endpoint.work {

@@ -49,12 +49,21 @@ impl Served {
     }
 
     fn speaking(dialects: &'static [&'static Dialect], settings: &'static [(&str, &str)]) -> Self {
+        Self::configured(dialects, settings, |_| {})
+    }
+
+    fn configured(
+        dialects: &'static [&'static Dialect],
+        settings: &'static [(&str, &str)],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let env = Env::from_lookup(|name| match name {
             "ONSALE_AMQP_URL" => Some("amqp://nobody".to_owned()),
             "ONSALE_HTTP_LISTEN" => Some("127.0.0.1:0".to_owned()),
             _ => settings.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned()),
         });
-        let (config, _) = Config::from_env(env).unwrap();
+        let (mut config, _) = Config::from_env(env).unwrap();
+        change(&mut config);
         let listener = server::listen(config.listen).unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new(dialects, config.root_api).unwrap();
@@ -110,6 +119,24 @@ async fn hear(socket: &mut TcpStream) -> Heard {
 
 fn token_header() -> String {
     format!("queue-token: {}\r\n", QueueToken::draw(ScheduleId::new(1)).unwrap().uuid())
+}
+
+#[tokio::test]
+async fn a_full_partition_refuses_before_a_body_is_understood_and_the_connection_goes_on() {
+    let full = Served::configured(DIALECTS, &[], |config| config.rpc.waiting_max = 0);
+    let hold = format!(
+        "POST /api/v1/reservations HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n{}content-length: 8\r\n\r\nnonsense",
+        token_header()
+    );
+    let mut socket = full.connect().await;
+    for _ in 0..2 {
+        socket.write_all(hold.as_bytes()).await.unwrap();
+        let refused = hear(&mut socket).await;
+        refused.is(503, "OVERLOADED");
+        assert!(refused.head.contains("retry-after: "), "{}", refused.head);
+    }
+    // Where there is room, the fault is told.
+    Served::start(&[]).raw(hold).await.is(400, "INVALID_REQUEST");
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl Size {
     pub const FULL: Self = Self {
         rounds: 3,
         window: Window { warm_up: Duration::from_secs(1), counted: Duration::from_secs(4) },
-        connections: 2048,
+        connections: 4096,
         users: 200_000,
         people: 1_000_000,
         past_reservations: 10_000_000,
@@ -52,7 +52,7 @@ impl Size {
     pub const QUICK: Self = Self {
         rounds: 1,
         window: Window { warm_up: Duration::from_millis(500), counted: Duration::from_secs(2) },
-        connections: 2048,
+        connections: 4096,
         users: 60_000,
         people: 50_000,
         past_reservations: 100_000,
@@ -203,6 +203,7 @@ impl Bench {
     /// People join a hot schedule, poll their tokens, and hold a seat each.
     async fn join_poll_hold(&mut self) -> Result<()> {
         let schedule = self.world.schedule(self.size.users, 1_000_000).await?;
+        self.world.rest().await?;
         let before = self.world.cpu_seconds();
         eprint!("join: ");
         let (run, joined) =
@@ -257,6 +258,7 @@ impl Bench {
         };
         let fans: Vec<Contender> = joined.iter().enumerate().map(contender).collect();
         let address = self.world.address.clone();
+        self.world.rest().await?;
         let run = load::closed(&address, fans, PATIENT).await?;
         ensure!(run.done == seats as u64, "{} of {seats} seats were sold", run.done);
         ensure!(run.done + run.refused == CLIENTS as u64, "{} of {CLIENTS} were answered", run.done + run.refused);
@@ -287,10 +289,14 @@ impl Bench {
     }
 
     async fn measure<F: Fan>(&mut self, name: &str, address: &str, fans: Vec<F>) -> Result<Run> {
+        self.world.rest().await?;
         eprint!("{name}: ");
         let before = self.world.cpu_seconds();
         let run = load::closed(address, fans, self.size.window).await.with_context(|| name.to_owned())?;
         self.add_run(name, &run, &before);
+        // A relay that does not keep up would let the next scenario pay.
+        let behind = self.world.events_behind().await?;
+        self.figures.add(&format!("{name}.events_behind"), "events", behind as f64);
         Ok(run)
     }
 

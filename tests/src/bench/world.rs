@@ -253,17 +253,33 @@ impl World {
         Ok(sqlx::query_scalar(query).fetch_one(&self.pool).await?)
     }
 
+    /// How many events are not published yet.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn events_behind(&self) -> Result<i64> {
+        self.count("SELECT count(*) FROM outbox WHERE id > (SELECT published_to FROM outbox_relay)").await
+    }
+
+    /// Waits until every event is published, so that nothing of what was done before is paid for by what comes next.
+    ///
+    /// # Errors
+    /// When that takes longer than a minute.
+    pub async fn rest(&self) -> Result<()> {
+        let started = Instant::now();
+        while self.events_behind().await? > 0 {
+            ensure!(started.elapsed() < Duration::from_secs(60), "the events are not published within a minute");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
     /// Whether every invariant holds, once every event is published.
     ///
     /// # Errors
     /// With what the audit says, when one does not.
     pub async fn audit(&self) -> Result<()> {
-        let waiting = "SELECT count(*) FROM outbox WHERE id > (SELECT published_to FROM outbox_relay)";
-        let started = Instant::now();
-        while self.count(waiting).await? > 0 {
-            ensure!(started.elapsed() < Duration::from_secs(60), "the events are not published within a minute");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.rest().await?;
         run(&self.bin_dir, "audit", &[], &self.environment)
     }
 }

@@ -89,9 +89,9 @@ impl Callers {
         }
     }
 
-    /// The loaded tokens.
-    pub(super) fn get_mut(&mut self, token: QueueToken) -> Option<&mut Token> {
-        self.0.get_mut(&token)
+    /// Whether a token was loaded.
+    pub(super) fn has(&self, token: QueueToken) -> bool {
+        self.0.contains_key(&token)
     }
 }
 

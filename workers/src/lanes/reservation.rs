@@ -4,9 +4,7 @@ mod attempts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
-use onsale_common::contract::admission::TokenStatus;
 use onsale_common::contract::event::{SeatsHeld, SeatsReleased};
 use onsale_common::contract::reservation::GetReservation;
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
@@ -23,7 +21,6 @@ use crate::config::Limits;
 use crate::domain::hold::{Release, Reservation, Sale, seat_taken};
 use crate::failure::Failure;
 use crate::redis::Redis;
-use crate::redis::rooms::RoomChange;
 use crate::redis::seats::{Asking, Verdict};
 use crate::runtime::LaneWorker;
 use crate::store;
@@ -88,7 +85,9 @@ impl ReservationLane {
         let mut outcomes = vec![None; commands.len()];
         let (mut indices, mut asking) = (Vec::new(), Vec::new());
         for (n, command) in commands.iter().enumerate() {
-            if let (Command::HoldSeats(hold), Some(token)) = (&command.command, command.token) {
+            if let (Command::HoldSeats(hold), Some(token)) = (&command.command, command.token)
+                && hold.seat_ids.as_slice().iter().all(|seat| seat.schedule() == hold.schedule_id)
+            {
                 indices.push(n);
                 // What may be answered with more than who was first is Postgres' to say.
                 let contested = command.idempotency_key.is_some() || hold.only_hold;
@@ -119,10 +118,9 @@ impl ReservationLane {
 
     /// Settles the commands, unless a seat that they want is of a hold that ran out and that nobody has ended yet.
     async fn try_write(&self, commands: Vec<Arc<Envelope>>, ended: &[ReservationId]) -> Result<Written, Failure> {
-        let began = Instant::now();
         let mut batch = Batch::begin(&self.pool, commands).await?;
         let open = batch.open();
-        let mut callers = Callers::lock_users(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
+        let callers = Callers::lock_users(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
         let proven = |command: &Envelope| match &command.command {
             Command::HoldSeats(hold) => {
                 callers.of(command).ok().map(|token| token.user).filter(|user| *user == hold.user_id)
@@ -139,11 +137,9 @@ impl ReservationLane {
             return Ok(Written::RanOut(ran_out));
         }
         let changes = self.decide(&mut batch, &open, &callers, &mut sale).await?;
-        let alive = store_changes(&mut batch, &changes, &sale, &mut callers).await?;
-        let now = batch.now();
+        store_changes(&mut batch, &changes, &sale, &callers).await?;
         let outcomes = batch.commit().await?;
-        // Now, and not when the batch began: a lock that outlives its hold turns away whoever sees that the seat is free.
-        self.tell_redis(&changes, &alive, now.plus(began.elapsed())).await;
+        self.tell_redis(&changes).await;
         Ok(Written::Settled(outcomes))
     }
 
@@ -235,7 +231,7 @@ impl ReservationLane {
         Ok(changes)
     }
 
-    async fn tell_redis(&self, changes: &Changes, alive: &[RoomChange], now: Time) {
+    async fn tell_redis(&self, changes: &Changes) {
         let kept: Vec<_> = changes
             .held
             .iter()
@@ -247,7 +243,7 @@ impl ReservationLane {
         }
         // Released first: a batch may hold again what it released.
         self.redis.release_seats(&released).await;
-        self.redis.keep_seats(&kept, alive, now).await;
+        self.redis.keep_seats(&kept).await;
     }
 
     async fn read(&self, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
@@ -274,13 +270,9 @@ impl ReservationLane {
     }
 }
 
-/// Stores what was decided; returns until when the touched tokens live now.
-async fn store_changes(
-    batch: &mut Batch,
-    changes: &Changes,
-    sale: &Sale,
-    callers: &mut Callers,
-) -> Result<Vec<RoomChange>, Failure> {
+/// Stores what was decided. Redis is not told that holds keep their tokens alive for longer: there, a token that seems to be
+/// over is one for Postgres to decide about.
+async fn store_changes(batch: &mut Batch, changes: &Changes, sale: &Sale, callers: &Callers) -> Result<(), Failure> {
     let holds = holds_of_touched_tokens(batch, changes, callers).await?;
     let mut seats: Vec<SeatId> = changes.held.iter().flat_map(|held| held.seats.iter().copied()).collect();
     seats.extend(&changes.freed);
@@ -290,17 +282,7 @@ async fn store_changes(
         seats: sorted(seats).iter().filter_map(|id| sale.seats.get(id)).collect(),
         tokens: &holds,
     };
-    store::reservations::store(batch.db(), &changed).await?;
-    let mut alive = Vec::with_capacity(holds.len());
-    for (token, hold_until) in holds {
-        if let Some(token) = callers.get_mut(token) {
-            token.hold_until = hold_until;
-            if token.status == TokenStatus::Active {
-                alive.push(RoomChange::Lives(token.token, token.ends_at()));
-            }
-        }
-    }
-    Ok(alive)
+    store::reservations::store(batch.db(), &changed).await
 }
 
 /// Until when live holds keep the tokens alive that this batch held or released with. Only tokens that the batch has
@@ -308,7 +290,7 @@ async fn store_changes(
 async fn holds_of_touched_tokens(
     batch: &mut Batch,
     changes: &Changes,
-    callers: &mut Callers,
+    callers: &Callers,
 ) -> Result<Vec<(QueueToken, Option<Time>)>, Failure> {
     let now = batch.now();
     let mut holds: HashMap<QueueToken, Option<Time>> = HashMap::new();
@@ -316,7 +298,7 @@ async fn holds_of_touched_tokens(
         .cancelled
         .iter()
         .map(|cancelled| (cancelled.token, cancelled.user))
-        .filter(|(token, _)| callers.get_mut(*token).is_some())
+        .filter(|(token, _)| callers.has(*token))
         .collect();
     if !released.is_empty() {
         holds.extend(released.iter().map(|(token, _)| (*token, None)));

@@ -23,8 +23,6 @@ pub enum RoomChange {
     Waits(QueueToken, i64),
     /// It was admitted.
     Active(QueueToken, Time),
-    /// It is active, until another time than before.
-    Lives(QueueToken, Time),
     /// It is over.
     Gone(QueueToken),
 }
@@ -67,6 +65,10 @@ impl Redis {
 
     /// Looks at some rooms; `None` when Redis is away.
     pub async fn glance(&self, schedules: &[ScheduleId]) -> Option<HashMap<ScheduleId, RoomGlance>> {
+        if schedules.is_empty() {
+            // A pipeline without commands is an error to the library.
+            return Some(HashMap::new());
+        }
         let mut pipe = pipe();
         for schedule in schedules {
             pipe.exists(self.room_key(*schedule, "built"));
@@ -93,10 +95,7 @@ impl Redis {
     pub(super) fn add_changes(&self, pipe: &mut Pipeline, changes: &[RoomChange]) {
         let mut rooms: BTreeMap<ScheduleId, RoomChanges> = BTreeMap::new();
         for change in changes {
-            let (RoomChange::Waits(token, _)
-            | RoomChange::Active(token, _)
-            | RoomChange::Lives(token, _)
-            | RoomChange::Gone(token)) = change;
+            let (RoomChange::Waits(token, _) | RoomChange::Active(token, _) | RoomChange::Gone(token)) = change;
             let (room, member) = (rooms.entry(token.schedule()).or_default(), token.uuid());
             match change {
                 RoomChange::Waits(_, ordinal) => room.waits.push((*ordinal, member)),
@@ -104,7 +103,6 @@ impl Redis {
                     room.waits_no_more.push(member);
                     room.active.push((until.0.timestamp_millis(), member));
                 }
-                RoomChange::Lives(_, until) => room.active.push((until.0.timestamp_millis(), member)),
                 RoomChange::Gone(_) => {
                     room.waits_no_more.push(member);
                     room.active_no_more.push(member);

@@ -1,11 +1,15 @@
 //! Seat locks: they turn away the thousand losers of a hot seat without touching Postgres. They never decide who wins.
+//!
+//! The locks of a schedule are one hash: a seat's id, and until when which command owns it, as 13 digits of milliseconds
+//! and the command's id. A batch is a few commands to Redis for each schedule, however many seats it wants.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use deadpool_redis::redis::{Script, Value};
+use deadpool_redis::redis::{Script, Value, cmd, pipe};
 use onsale_common::contract::reservation::HoldSeats;
-use onsale_common::ids::{QueueToken, SeatId};
+use onsale_common::ids::{QueueToken, ScheduleId, SeatId};
 use onsale_common::time::Time;
 use uuid::Uuid;
 
@@ -16,51 +20,90 @@ use super::rooms::RoomChange;
 const UNTIL_COMMIT: Duration = Duration::from_secs(10);
 /// For how long the outcome of a command that lost here is kept, as outcomes in Postgres are.
 const LOST_FOR: Duration = Duration::from_secs(86_400);
-/// For how long a sold seat turns people away here; after that Postgres does.
+/// For how long a sold seat turns people away here, after that Postgres does. No lock is for longer, so that the locks of
+/// a schedule that nobody wants any more go after that time.
 const SOLD_FOR: Duration = Duration::from_secs(86_400);
-const SOLD: &str = "sold";
+const SOLD: &[u8] = b"sold";
 
-/// For each hold: 0, let Postgres decide (its token is not known to be active, or there may be more to say than that it lost); 1, it has
-/// the locks of all its seats; or the seats that others have, and it is lost.
+/// For each hold: 0, let Postgres decide (its token is not known to be active, or there may be more to say than that it
+/// lost); 1, it has the locks of all its seats; or the seats that others have, and it is lost.
 static LOCK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-        local now, until_commit, lost_for = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-        local lost_prefix, seat_prefix = ARGV[4] .. ':lost:', ARGV[4] .. ':seat:'
-        local room_prefix, call = ARGV[4] .. ':room:', redis.call
-        local verdicts, i = {}, 5
-        while i <= #ARGV do
-            local id, token, room, contested, count = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] == '1', tonumber(ARGV[i + 4])
-            i = i + 5
-            local lost = call('GET', lost_prefix .. id)
-            if lost then
-                verdicts[#verdicts + 1] = lost
-            else
-                local ends = call('ZSCORE', room_prefix .. room .. ':active', token)
-                if not ends or tonumber(ends) <= now then
-                    verdicts[#verdicts + 1] = 0
-                else
-                    local taken = {}
-                    for s = i, i + count - 1 do
-                        local owner = call('GET', seat_prefix .. ARGV[s])
-                        if owner and owner ~= id then taken[#taken + 1] = ARGV[s] end
-                    end
-                    if #taken == 0 then
-                        for s = i, i + count - 1 do
-                            call('SET', seat_prefix .. ARGV[s], id, 'PX', until_commit)
-                        end
-                        verdicts[#verdicts + 1] = 1
-                    elseif contested then
-                        verdicts[#verdicts + 1] = 0
-                    else
-                        local seats = table.concat(taken, ',')
-                        call('SET', lost_prefix .. id, seats, 'EX', lost_for)
-                        verdicts[#verdicts + 1] = seats
+        local ARGV, call = ARGV, redis.call
+        local prefix, clock, until_commit, lost_for = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+        local lock_for, longest = string.format('%013d', clock + until_commit), ARGV[5]
+
+        -- Appends to the list of a key.
+        local function gather(lists, key, item)
+            local list = lists[key]
+            if list then list[#list + 1] = item else lists[key] = { item } end
+        end
+
+        -- Calls a command for each list, by its key, a thousand items at a time, which is what the stack of Lua takes.
+        local function each(lists, command, hear)
+            for key, list in pairs(lists) do
+                for from = 1, #list, 1000 do
+                    local answers = call(command, key, unpack(list, from, math.min(from + 999, #list)))
+                    if hear then
+                        for n = 1, #answers do hear(list[from + n - 1], answers[n]) end
                     end
                 end
             end
-            i = i + count
         end
+
+        local ends, owners, lost = {}, {}, {}
+        local total, i = #ARGV, 6
+        local rooms, hashes, lost_keys = {}, {}, {}
+        local room_prefix, hash_prefix, lost_prefix = prefix .. ':room:', prefix .. ':locks:', prefix .. ':lost:'
+        while i <= total do
+            gather(rooms, room_prefix .. ARGV[i + 2] .. ':active', ARGV[i + 1])
+            lost_keys[#lost_keys + 1] = lost_prefix .. ARGV[i]
+            local hash, last = hash_prefix .. ARGV[i + 3], i + 5 + ARGV[i + 5]
+            for n = i + 6, last do gather(hashes, hash, ARGV[n]) end
+            i = last + 1
+        end
+        each(rooms, 'ZMSCORE', function(token, score) ends[token] = score end)
+        each(hashes, 'HMGET', function(seat, lock)
+            if lock and tonumber(lock:sub(1, 13)) > clock then owners[seat] = lock:sub(14) end
+        end)
+        for from = 1, #lost_keys, 1000 do
+            local some = call('MGET', unpack(lost_keys, from, math.min(from + 999, #lost_keys)))
+            for n = 1, #some do lost[from + n - 1] = some[n] end
+        end
+
+        local verdicts, locks = {}, {}
+        local h = 0
+        i = 6
+        while i <= total do
+            h = h + 1
+            local id, first, last = ARGV[i], i + 6, i + 5 + ARGV[i + 5]
+            local ends_at = ends[ARGV[i + 1]]
+            local verdict = lost[h] or 0
+            if verdict == 0 and ends_at and tonumber(ends_at) > clock then
+                local taken
+                for n = first, last do
+                    local owner = owners[ARGV[n]]
+                    if owner and owner ~= id then taken = taken and taken .. ',' .. ARGV[n] or ARGV[n] end
+                end
+                if not taken then
+                    local hash, lock = hash_prefix .. ARGV[i + 3], lock_for .. id
+                    for n = first, last do
+                        owners[ARGV[n]] = id
+                        gather(locks, hash, ARGV[n])
+                        gather(locks, hash, lock)
+                    end
+                    verdict = 1
+                elseif ARGV[i + 4] == '0' then
+                    call('SET', lost_keys[h], taken, 'EX', lost_for)
+                    verdict = taken
+                end
+            end
+            verdicts[h] = verdict
+            i = last + 1
+        end
+        each(locks, 'HSET')
+        for hash in pairs(locks) do call('EXPIRE', hash, longest) end
         return verdicts
         ",
     )
@@ -70,9 +113,10 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-        for i = 2, #ARGV, 2 do
-            local key = ARGV[1] .. ':seat:' .. ARGV[i]
-            if redis.call('GET', key) == ARGV[i + 1] then redis.call('DEL', key) end
+        for i = 2, #ARGV, 3 do
+            local hash = ARGV[1] .. ':locks:' .. ARGV[i]
+            local lock = redis.call('HGET', hash, ARGV[i + 1])
+            if lock and lock:sub(14) == ARGV[i + 2] then redis.call('HDEL', hash, ARGV[i + 1]) end
         end
         ",
     )
@@ -101,18 +145,23 @@ pub struct Asking<'a> {
 }
 
 impl Redis {
-    /// Asks for the locks of each hold's seats, all or none, in the order of arrival.
+    /// Asks for the locks of each hold's seats, all or none, in the order of arrival. `now` is the time by which locks and
+    /// tokens are over.
     pub async fn lock_seats(&self, holds: &[Asking<'_>], now: Time) -> Vec<Verdict> {
         if holds.is_empty() {
             return Vec::new();
         }
-        let mut call = LOCK.arg(now.0.timestamp_millis());
-        call.arg(UNTIL_COMMIT.as_millis() as u64).arg(LOST_FOR.as_secs()).arg(self.prefix());
+        let mut call = LOCK.arg(self.prefix());
+        call.arg(now.0.timestamp_millis())
+            .arg(UNTIL_COMMIT.as_millis() as u64)
+            .arg(LOST_FOR.as_secs())
+            .arg(SOLD_FOR.as_secs());
         for asking in holds {
             let seats = asking.hold.seat_ids.as_slice();
             call.arg(asking.command.as_bytes())
                 .arg(asking.token.uuid().as_bytes())
                 .arg(asking.token.schedule().get())
+                .arg(asking.hold.schedule_id.get())
                 .arg(u8::from(asking.contested))
                 .arg(seats.len());
             for seat in seats {
@@ -127,32 +176,40 @@ impl Redis {
         }
     }
 
-    /// Keeps the locks of committed holds until the holds end, whoever had them before: Postgres has decided. Their tokens
-    /// live as long.
-    pub async fn keep_seats(&self, held: &[(SeatId, Uuid, Time)], tokens: &[RoomChange], now: Time) {
-        if held.is_empty() && tokens.is_empty() {
-            return;
-        }
-        let mut pipe = deadpool_redis::redis::pipe();
-        for (seat, owner, until) in held {
-            let ttl_ms = until.since(now).as_millis().max(1) as u64;
-            pipe.cmd("SET").arg(self.seat_key(*seat)).arg(owner.as_bytes()).arg("PX").arg(ttl_ms).ignore();
-        }
-        self.add_changes(&mut pipe, tokens);
-        self.call("keep seat locks", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
+    /// Keeps the locks of committed holds until the holds end, whoever had them before: Postgres has decided.
+    pub async fn keep_seats(&self, held: &[(SeatId, Uuid, Time)]) {
+        let lock = |(seat, owner, until): &(SeatId, Uuid, Time)| (*seat, lock_value(*until, owner.as_bytes()));
+        self.write_locks(held.iter().map(lock), &[]).await;
     }
 
     /// Lets sold seats turn people away for a day. Their buyers' tokens may be over.
     pub async fn mark_sold(&self, seats: &[SeatId], tokens: &[RoomChange]) {
-        if seats.is_empty() && tokens.is_empty() {
-            return;
+        let sold = lock_value(Time::now().plus(SOLD_FOR), SOLD);
+        self.write_locks(seats.iter().map(|seat| (*seat, sold.clone())), tokens).await;
+    }
+
+    /// Writes locks, and what changed in rooms, in one round trip.
+    async fn write_locks(&self, locks: impl Iterator<Item = (SeatId, Vec<u8>)>, rooms: &[RoomChange]) {
+        let mut by_schedule: BTreeMap<ScheduleId, Vec<(SeatId, Vec<u8>)>> = BTreeMap::new();
+        for (seat, lock) in locks {
+            by_schedule.entry(seat.schedule()).or_default().push((seat, lock));
         }
-        let mut pipe = deadpool_redis::redis::pipe();
-        for seat in seats {
-            pipe.cmd("SET").arg(self.seat_key(*seat)).arg(SOLD).arg("EX").arg(SOLD_FOR.as_secs()).ignore();
+        if by_schedule.is_empty() {
+            return self.change_rooms(rooms).await;
         }
-        self.add_changes(&mut pipe, tokens);
-        self.call("mark seats sold", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
+        let mut pipe = pipe();
+        for (schedule, locks) in by_schedule {
+            let hash = format!("{}:locks:{schedule}", self.prefix());
+            let mut write = cmd("HSET");
+            write.arg(&hash);
+            for (seat, lock) in locks {
+                write.arg(seat.get()).arg(lock);
+            }
+            pipe.add_command(write).ignore();
+            pipe.cmd("EXPIRE").arg(hash).arg(SOLD_FOR.as_secs()).ignore();
+        }
+        self.add_changes(&mut pipe, rooms);
+        self.call("keep seat locks", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
     }
 
     /// Releases locks that the given commands still own.
@@ -162,14 +219,17 @@ impl Redis {
         }
         let mut call = RELEASE.arg(self.prefix());
         for (seat, owner) in owned {
-            call.arg(seat.get()).arg(owner.as_bytes());
+            call.arg(seat.schedule().get()).arg(seat.get()).arg(owner.as_bytes());
         }
         self.call("release seat locks", async |mut connection| call.invoke_async::<()>(&mut connection).await).await;
     }
+}
 
-    fn seat_key(&self, seat: SeatId) -> String {
-        format!("{}:seat:{seat}", self.prefix())
-    }
+/// A lock as Redis has it.
+fn lock_value(until: Time, owner: &[u8]) -> Vec<u8> {
+    let mut lock = format!("{:013}", until.0.timestamp_millis()).into_bytes();
+    lock.extend_from_slice(owner);
+    lock
 }
 
 fn verdict(value: &Value) -> Verdict {

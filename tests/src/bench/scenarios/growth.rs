@@ -56,6 +56,7 @@ impl Bench {
     async fn hold_from(&mut self, name: &str, connections: usize, schedules: usize) -> Result<()> {
         let wanted = if connections < 64 { HOLDS_PER_S / 10.0 } else { HOLDS_PER_S };
         let crowd = self.crowd(wanted, schedules).await?;
+        self.world.rest().await?;
         let before = self.world.cpu_seconds();
         let fans = (0..connections).map(|_| crowd.holder(false)).collect();
         let run = load::closed(&self.world.address, fans, self.size.window).await?;
@@ -88,6 +89,7 @@ impl Bench {
         let (_, joined) = self.world.join_from(&address, 0, people, &rooms, connections, PATIENT).await?;
         let crowd = Crowd::new(joined, SOME_SCHEDULES as u64);
         let fans = self.fans(|| crowd.holder(false));
+        self.world.rest().await?;
         let run = load::closed(&address, fans, self.size.window).await?;
         eprintln!("growth.partitions.{partitions}: {:.0}/s", run.per_second());
         self.figures.add(&format!("growth.partitions.{partitions}"), "1/s", run.per_second());

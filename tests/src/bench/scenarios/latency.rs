@@ -21,6 +21,7 @@ impl Bench {
     pub(super) async fn idle_latency(&mut self) -> Result<()> {
         // As many as one client comes to within the window, at a millisecond each.
         let crowd = self.crowd(1000.0, 1).await?;
+        self.world.rest().await?;
         let run = load::closed(&self.world.address, vec![crowd.holder(false)], self.size.window).await?;
         self.world.check_told(&crowd).await?;
         let (quorum, commit) = (self.quorum_round_trip_ms().await?, self.commit_ms().await?);

@@ -64,6 +64,7 @@ impl Bench {
             at += 31;
             Poller { joined: crowd.joined.clone(), at }
         });
+        self.world.rest().await?;
         load::closed(&self.world.address, fans, self.size.window).await
     }
 }

@@ -66,6 +66,7 @@ impl Bench {
             let crowd = self.crowd_of(needed.min(self.size.users), 1).await?;
             let overload = percent > 100;
             let fans = (0..ARRIVAL_CONNECTIONS).map(|_| crowd.holder(false).may_be_refused(overload));
+            self.world.rest().await?;
             let before = self.world.cpu_seconds();
             let run = load::open(&self.world.address, fans.collect(), rate, window).await?;
             let name = format!("open_loop_{percent}");
