@@ -174,3 +174,32 @@ async fn a_key_belongs_to_its_user_and_its_request() {
     assert_eq!(sale.count("SELECT count(*) FROM payments").await, 1);
     sale.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_too_late_is_told_so_without_postgres() {
+    let sale = Sale::start(&[]).await;
+    let fan = &sale.client;
+    let (first, second, third) = (fan.token(1, 1).await, fan.token(2, 1).await, fan.token(3, 1).await);
+    let held = fan.hold(1, 1, &[seat(1, 1), seat(1, 2)], &first).await;
+    assert_eq!(held.status, 201, "{held:?}");
+
+    let mut freezer = sale.pool.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE queue_tokens, reservations, seats, command_outcomes IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *freezer)
+        .await
+        .expect("the locks");
+    let late = fan.hold(2, 1, &[seat(1, 2), seat(1, 3)], &second).await;
+    assert_eq!(late.said(), (409, "SEAT_TAKEN"));
+    assert_eq!(late.body["error"]["details"]["seatIds"], json!([seat(1, 2)]));
+    freezer.rollback().await.expect("let go");
+
+    // Who lost keeps no seat from others, and who releases turns nobody away any more.
+    assert_eq!(fan.hold(3, 1, &[seat(1, 3)], &third).await.status, 201);
+    let release = format!("/api/v1/reservations/{}", held.data()["reservationId"]);
+    assert_eq!(fan.delete(&release, &first).await.status, 204);
+    assert_eq!(fan.hold(2, 1, &[seat(1, 1), seat(1, 2)], &second).await.status, 201);
+    // Seats of another schedule are never this one's to lock: whoever asks is told the same.
+    let (one, other) = (fan.hold(1, 1, &[seat(2, 1)], &first).await, fan.hold(3, 1, &[seat(2, 1)], &third).await);
+    assert_eq!((one.status, one.said()), (404, other.said()), "{one:?}");
+    sale.finish().await;
+}
