@@ -26,7 +26,8 @@ const SOLD_FOR: Duration = Duration::from_secs(86_400);
 const SOLD: &[u8] = b"sold";
 
 /// For each hold: 0, let Postgres decide (its token is not known to be active, or there may be more to say than that it
-/// lost); 1, it has the locks of all its seats; or the seats that others have, and it is lost.
+/// lost); 1, it has the locks of all its seats; or the seats that others have, and it is lost. A hold's six arguments are its
+/// id, its token, the token's schedule, its own schedule, whether it is contested, and how many seats follow.
 static LOCK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
