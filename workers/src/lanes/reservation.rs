@@ -85,6 +85,7 @@ impl ReservationLane {
         let mut outcomes = vec![None; commands.len()];
         let (mut indices, mut asking) = (Vec::new(), Vec::new());
         for (n, command) in commands.iter().enumerate() {
+            // Seats of another schedule are Postgres' to refuse: their locks are not among those of the hold's schedule.
             if let (Command::HoldSeats(hold), Some(token)) = (&command.command, command.token)
                 && hold.seat_ids.as_slice().iter().all(|seat| seat.schedule() == hold.schedule_id)
             {
