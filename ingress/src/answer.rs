@@ -1,6 +1,7 @@
 //! Answers: what was done, why something was not, and how the canonical dialect words both.
 
-use bytes::Bytes;
+use bytes::buf::Chain;
+use bytes::{Buf, Bytes};
 use http_body_util::Full;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
@@ -9,8 +10,12 @@ use onsale_common::contract::{Code, Rejection};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A whole HTTP answer; bodies are built once and never streamed.
-pub(crate) type Answer = Response<Full<Bytes>>;
+/// A whole HTTP answer, never streamed.
+pub(crate) type Answer = Response<Full<Text>>;
+
+/// A body: what a worker wrote, between what a dialect puts before and after it. The parts meet on the wire; a seat map is
+/// not copied for the sake of a few bytes around it.
+pub(crate) type Text = Chain<Chain<&'static [u8], Bytes>, &'static [u8]>;
 
 /// How to present a queue token where nothing else is said.
 pub(crate) const QUEUE_TOKEN_CHALLENGE: &str = "Queue-Token";
@@ -151,14 +156,12 @@ pub(crate) fn outcome(reply: Result<RawReply, CallError>) -> Result<Bytes, Failu
     }
 }
 
-/// Success in the canonical envelope.
-pub(crate) fn done_body(data: &Bytes) -> Bytes {
-    envelope(br#"{"success":true,"data":"#, data)
-}
+/// What the canonical dialect puts around the data of a success.
+pub(crate) const DONE_AROUND: [&str; 2] = [r#"{"success":true,"data":"#, "}"];
 
 /// Failure in the canonical envelope.
 pub(crate) fn failed_body(failure: &Failure, _: Words) -> Bytes {
-    envelope(br#"{"success":false,"error":"#, &failure.error)
+    [br#"{"success":false,"error":"#, &failure.error[..], b"}"].concat().into()
 }
 
 /// How the canonical dialect says a code: its status and the rejection's own sentence.
@@ -172,14 +175,6 @@ pub(crate) fn failed(failure: &Failure) -> Answer {
     with_headers_of(failure.code, QUEUE_TOKEN_CHALLENGE, json(words.status, failed_body(failure, words)))
 }
 
-fn envelope(prefix: &[u8], value: &[u8]) -> Bytes {
-    let mut body = Vec::with_capacity(prefix.len() + value.len() + 1);
-    body.extend_from_slice(prefix);
-    body.extend_from_slice(value);
-    body.push(b'}');
-    body.into()
-}
-
 /// An answer without a body.
 pub(crate) fn empty(status: StatusCode) -> Answer {
     let mut answer = Answer::default();
@@ -187,9 +182,15 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
     answer
 }
 
-/// An answer with a JSON body. It is never cached: tokens, balances and seats are for one caller, now.
+/// An answer with a JSON body.
 pub(crate) fn json(status: StatusCode, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
+    json_between(["", ""], status, body)
+}
+
+/// An answer whose JSON body is `data` with something around it. It is never cached: tokens, balances and seats are for
+/// one caller, now.
+pub(crate) fn json_between([before, after]: [&'static str; 2], status: StatusCode, data: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(before.as_bytes().chain(data).chain(after.as_bytes())));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -269,11 +270,9 @@ mod tests {
 
     #[test]
     fn success_passes_the_data_through() {
-        let body = done_body(&Bytes::from_static(br#"{"b":1,"a":[]}"#));
-        assert_eq!(
-            serde_json::from_slice::<Value>(&body).unwrap(),
-            json!({"success": true, "data": {"b": 1, "a": []}})
-        );
+        let data = Bytes::from_static(br#"{"b":1,"a":[]}"#);
+        let body = body(json_between(DONE_AROUND, StatusCode::OK, data));
+        assert_eq!(body, json!({"success": true, "data": {"b": 1, "a": []}}));
     }
 
     #[test]

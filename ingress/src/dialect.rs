@@ -28,8 +28,8 @@ pub(crate) struct Dialect {
     pub(crate) path_params: &'static [Param],
     /// Whether a query parameter that an endpoint does not know is a fault, or passed over.
     pub(crate) strict_query: bool,
-    /// The body of a success.
-    pub(crate) done_body: fn(&Bytes) -> Bytes,
+    /// What the body of a success has before and after the data.
+    pub(crate) done_around: [&'static str; 2],
     /// The schema of that body, around the schema of the data.
     pub(crate) done_schema: fn(Value) -> Value,
     /// How it says a code.
@@ -61,7 +61,7 @@ impl Dialect {
         let status = done.status.unwrap_or(endpoint.status);
         let mut answer = match status {
             StatusCode::NO_CONTENT => answer::empty(status),
-            _ => answer::json(status, (self.done_body)(&done.data)),
+            _ => answer::json_between(self.done_around, status, done.data),
         };
         if let Some(cookie) = done.set_cookie {
             answer.headers_mut().insert(hyper::header::SET_COOKIE, cookie);

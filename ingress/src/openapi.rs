@@ -188,12 +188,13 @@ impl<'d> Writer<'d> {
     fn success(&mut self, endpoint: &Endpoint, shape: Option<Shape>) -> Value {
         let mut response = json!({ "description": "Done." });
         if let Some(shape) = shape {
-            let data = serde_json::to_vec(&(shape.example)()).expect("an example is JSON");
-            let example = (self.dialect.done_body)(&data.into());
+            let data = serde_json::to_string(&(shape.example)()).expect("an example is JSON");
+            let [before, after] = self.dialect.done_around;
+            let example = format!("{before}{data}{after}");
             let schema = (self.dialect.done_schema)((shape.schema)(&mut self.replies).to_value());
             response["content"]["application/json"] = json!({
                 "schema": schema,
-                "example": serde_json::from_slice::<Value>(&example).expect("an example is JSON"),
+                "example": serde_json::from_str::<Value>(&example).expect("an example is JSON"),
             });
         }
         if let Some(cookie) = endpoint.doc.sets_cookie {

@@ -32,7 +32,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
         Param::of::<PaymentId>("paymentId", "The payment.", "536870913"),
     ],
     strict_query: true,
-    done_body: answer::done_body,
+    done_around: answer::DONE_AROUND,
     done_schema: |data| {
         json!({
             "type": "object",

@@ -63,7 +63,7 @@ impl Sale {
         let config = ServersConfig { state_dir: dir, extra_vhosts: 0 };
         let servers = tokio::task::spawn_blocking(move || Servers::start(&config)).await;
         let servers = servers.expect("no panic").expect("servers start");
-        let urls = [servers.rabbitmq.url(), servers.postgres.url(), servers.redis.url()];
+        let urls = [servers.rabbitmq.url(), servers.postgres.local_url(), servers.redis.local_url()];
         Self::begin(Some(servers), urls, settings, roles).await
     }
 

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::store::pool::Pool;
 use clap::Parser;
 use onsale_common::config::Env;
 use onsale_common::ops::{self, Readiness};
 use onsale_common::shutdown::{self, CancellationToken};
 use onsale_common::telemetry;
-use sqlx::PgPool;
 
 use crate::config::{ConsumeConfig, Limits, PostgresConfig, RedisConfig};
 use crate::redis::Redis;
@@ -20,7 +20,7 @@ use crate::store;
 #[derive(Clone)]
 pub struct Servers {
     /// The truth.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// What may be lost.
     pub redis: Redis,
     /// Lifetimes and limits.

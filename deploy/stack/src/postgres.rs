@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use crate::process::{self, Spawn};
-use crate::servers::{Server, create_private, kill_leftovers};
+use crate::servers::{Server, create_private, kill_leftovers, socket_dir};
 use crate::slot::Slot;
 use crate::unix_user::UnixUser;
 use crate::{files, packages, ports, sweep, unix_user};
@@ -21,8 +21,6 @@ const DATABASE: &str = "onsale";
 /// Recovery after a crash may take its time.
 const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// Longest path of a socket directory: the kernel allows 107 bytes with the socket's own name.
-const LONGEST_SOCKET_DIR: usize = 80;
 
 /// The database server of one state directory, with the database `onsale`.
 #[derive(Debug)]
@@ -48,6 +46,15 @@ impl Postgres {
     pub fn url_of(&self, database: &str) -> String {
         let password = self.password().unwrap_or_default();
         format!("postgres://{USER}:{password}@127.0.0.1:{}/{database}", self.port().unwrap_or(0))
+    }
+
+    /// Where processes of this machine connect for another database of this server.
+    pub fn local_url_of(&self, database: &str) -> String {
+        let url = self.url_of(database);
+        match socket_dir(&self.dir) {
+            Some(dir) => format!("{url}?host={dir}"),
+            None => url,
+        }
     }
 
     fn data(&self) -> PathBuf {
@@ -147,11 +154,7 @@ impl Postgres {
 
     /// Written anew at each start, so that it always says what this program means.
     fn write_configuration(&self, port: u16) -> Result<()> {
-        let sockets = if self.dir.as_os_str().len() <= LONGEST_SOCKET_DIR {
-            self.dir.display().to_string()
-        } else {
-            String::new()
-        };
+        let sockets = socket_dir(&self.dir).unwrap_or_default();
         let configuration = format!(
             "# Written by onsale-stack at each start.\n\
              listen_addresses = '127.0.0.1'\n\
@@ -238,6 +241,10 @@ impl Server for Postgres {
 
     fn url(&self) -> String {
         self.url_of(DATABASE)
+    }
+
+    fn local_url(&self) -> String {
+        self.local_url_of(DATABASE)
     }
 
     fn pid(&self) -> Option<u32> {

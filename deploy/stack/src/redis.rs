@@ -7,7 +7,7 @@ use anyhow::Result;
 use rustix::process::Signal;
 
 use crate::process::{self, Spawn};
-use crate::servers::{Server, create_private, kill_leftovers};
+use crate::servers::{Server, create_private, kill_leftovers, socket_dir};
 use crate::slot::Slot;
 use crate::{files, packages, ports, probe, unix_user};
 
@@ -34,11 +34,25 @@ impl Redis {
         ports::recorded(&self.dir.join("port"))
     }
 
+    fn socket(&self) -> Option<String> {
+        socket_dir(&self.dir).map(|dir| format!("{dir}/redis.sock"))
+    }
+
+    /// Where processes of this machine find a database of this server.
+    pub fn local_url_of(&self, database: u8) -> String {
+        match self.socket() {
+            Some(socket) => format!("redis+unix://{socket}?db={database}"),
+            None => format!("redis://127.0.0.1:{}/{database}", self.port().unwrap_or(0)),
+        }
+    }
+
     fn write_configuration(&self, port: u16) -> Result<()> {
+        let socket = self.socket().map_or_else(String::new, |path| format!("unixsocket {path}\nunixsocketperm 700\n"));
         let configuration = format!(
             "# Written by onsale-stack at each start.\n\
              bind 127.0.0.1\n\
              port {port}\n\
+             {socket}\
              dir \"{}\"\n\
              databases 256\n\
              # What is here can be built again from Postgres: a second may be lost.\n\
@@ -100,6 +114,10 @@ impl Server for Redis {
 
     fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port().unwrap_or(0))
+    }
+
+    fn local_url(&self) -> String {
+        self.local_url_of(0)
     }
 
     fn pid(&self) -> Option<u32> {

@@ -28,10 +28,23 @@ pub trait Server: Send + Sync {
     fn kill(&self);
     /// Where clients connect.
     fn url(&self) -> String;
+    /// Where processes of this machine connect, which is nearer than TCP where the server has a socket in the file system.
+    fn local_url(&self) -> String {
+        self.url()
+    }
     /// Its pid while it runs.
     fn pid(&self) -> Option<u32>;
     /// Where its output goes.
     fn log(&self) -> &Path;
+}
+
+/// Longest path of a directory for sockets: the kernel allows 107 bytes with the socket's own name.
+const LONGEST_SOCKET_DIR: usize = 80;
+
+/// A directory as the place of a socket: none when its path is too long for one, or would have to be escaped in a URL.
+pub(crate) fn socket_dir(dir: &Path) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    dir.to_str().filter(|path| path.len() <= LONGEST_SOCKET_DIR && path.bytes().all(plain))
 }
 
 /// How to set servers up.

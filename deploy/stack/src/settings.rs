@@ -30,8 +30,8 @@ pub fn environment(servers: &Servers, partitions: Option<u32>) -> Result<BTreeMa
     let environment = compose(operators, servers.state_dir(), partitions)?;
     let mut environment = environment;
     environment.insert("ONSALE_AMQP_URL".to_owned(), servers.rabbitmq.url());
-    environment.insert("ONSALE_POSTGRES_URL".to_owned(), servers.postgres.url());
-    environment.insert("ONSALE_REDIS_URL".to_owned(), servers.redis.url());
+    environment.insert("ONSALE_POSTGRES_URL".to_owned(), servers.postgres.local_url());
+    environment.insert("ONSALE_REDIS_URL".to_owned(), servers.redis.local_url());
     Ok(environment)
 }
 

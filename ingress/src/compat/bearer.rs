@@ -37,7 +37,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
         Param::of::<Username>("userId", "The user, by name.", "\"user1\""),
     ],
     strict_query: false,
-    done_body: |data| data.clone(),
+    done_around: ["", ""],
     done_schema: |schema| schema,
     words: words::words,
     failed_body: words::failed_body,

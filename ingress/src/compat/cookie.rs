@@ -27,7 +27,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
     groups: &[&queue::GROUP, &reservations::GROUP, &points::GROUP],
     path_params: &[Param::of::<UserId>("userId", "The user: the token's.", "1")],
     strict_query: false,
-    done_body: |data| data.clone(),
+    done_around: ["", ""],
     done_schema: |schema| schema,
     words: words::of,
     failed_body: words::failed_body,

@@ -38,7 +38,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
     ],
     path_params: &[Param::of::<Uuid>("id", "The concert.", "\"00000000-0001-8000-8000-000000000001\"")],
     strict_query: false,
-    done_body: |data| data.clone(),
+    done_around: ["", ""],
     done_schema: |schema| schema,
     words: words::words,
     failed_body: words::failed_body,

@@ -46,7 +46,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
         Param::new("id", "The seat.", ids::long, "536870913"),
     ],
     strict_query: false,
-    done_body: Bytes::clone,
+    done_around: ["", ""],
     done_schema: std::convert::identity,
     words,
     failed_body,

@@ -29,6 +29,18 @@ pub struct Summary {
     pub unit: &'static str,
 }
 
+impl Summary {
+    fn of(values: &[f64], unit: &'static str) -> Option<Self> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let median =
+            if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) };
+        Some(Self { median, min, max, unit })
+    }
+}
+
 impl Figures {
     /// Adds one round's value.
     pub fn add(&mut self, name: &str, unit: &'static str, value: f64) {
@@ -50,14 +62,31 @@ impl Figures {
 
     /// A figure over all rounds, where it was measured.
     pub fn summary(&self, name: &str) -> Option<Summary> {
-        let values = self.0.get(name)?;
-        let mut sorted = values.values.clone();
-        sorted.sort_by(f64::total_cmp);
-        let (min, max) = (*sorted.first()?, *sorted.last()?);
-        let middle = sorted.len() / 2;
-        let median =
-            if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) };
-        Some(Summary { median, min, max, unit: values.unit })
+        let Values { unit, values } = self.0.get(name)?;
+        Summary::of(values, unit)
+    }
+
+    /// What a figure was in the latest round.
+    pub fn latest(&self, name: &str) -> Option<f64> {
+        self.0.get(name)?.values.last().copied()
+    }
+
+    /// A figure divided by the sum of others. Each round is divided by itself: within a round the machine is more like
+    /// itself than from one round to the next. A figure that is not measured in every round is divided by medians.
+    pub fn ratio(&self, name: &str, by: &[&str]) -> Option<Summary> {
+        let values = |name: &&str| self.0.get(*name).map(|found| found.values.as_slice());
+        let (above, below) = (values(&name)?, by.iter().map(values).collect::<Option<Vec<_>>>()?);
+        let ratios: Vec<f64> = if below.iter().all(|values| values.len() == above.len()) {
+            above
+                .iter()
+                .enumerate()
+                .map(|(n, value)| value / below.iter().map(|values| values[n]).sum::<f64>())
+                .collect()
+        } else {
+            let divisor: Option<f64> = by.iter().map(|name| Some(self.summary(name)?.median)).sum();
+            vec![self.summary(name)?.median / divisor?]
+        };
+        Summary::of(&ratios, "ratio")
     }
 
     /// Every figure over all rounds.
@@ -90,5 +119,19 @@ mod tests {
         let summary = figures.summary("a").unwrap();
         assert_eq!((summary.median, summary.min, summary.max), (2.5, 1.0, 10.0));
         assert!(figures.summary("c").is_none());
+    }
+
+    #[test]
+    fn a_ratio_is_taken_in_each_round() {
+        let mut figures = Figures::default();
+        for (above, below) in [(6.0, 10.0), (8.0, 10.0), (6.0, 5.0)] {
+            figures.add("above", "1/s", above);
+            figures.add("below", "1/s", below);
+        }
+        let ratio = figures.ratio("above", &["below"]).unwrap();
+        assert_eq!((ratio.median, ratio.min, ratio.max), (0.8, 0.6, 1.2));
+        figures.add("once", "1/s", 5.0);
+        assert_eq!(figures.ratio("once", &["below"]).unwrap().median, 0.5);
+        assert!(figures.ratio("above", &["below", "never"]).is_none());
     }
 }

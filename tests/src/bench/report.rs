@@ -53,20 +53,27 @@ pub fn markdown(figures: &Figures, machine: &str) -> String {
             processor_time(figures, name)
         );
     }
-    text.push_str("\n| ratio of medians | target | measured | |\n| --- | --- | --- | --- |\n");
+    text.push_str("\n| ratio | target | median | lowest to highest | |\n| --- | --- | --- | --- | --- |\n");
     for target in TARGETS {
-        let Some(value) = target.measured(figures) else { continue };
+        let Some(Summary { median, min, max, .. }) = target.measured(figures) else { continue };
         let bound = match target.bound {
             Bound::Least(least) => format!("{least} or more"),
             Bound::Most(most) => format!("{most} or less"),
             Bound::Told => String::new(),
         };
-        let verdict = match target.is_reached_by(value) {
+        let verdict = match target.is_reached_by(median) {
             Some(true) => "reached",
             Some(false) => "not reached",
             None => "",
         };
-        let _ = writeln!(text, "| {} | {bound} | {} | {verdict} |", target.name(), short(value));
+        let _ = writeln!(
+            text,
+            "| {} | {bound} | {} | {} to {} | {verdict} |",
+            target.name(),
+            short(median),
+            short(min),
+            short(max)
+        );
     }
     text
 }
@@ -101,8 +108,9 @@ pub fn json(figures: &Figures, machine: &str) -> Value {
     let mut all = json!(figures.summaries());
     all["machine"] = json!({ "description": machine });
     let targets = TARGETS.iter().filter_map(|target| {
-        let value = target.measured(figures)?;
-        Some(json!({ "ratio": target.name(), "measured": value, "reached": target.is_reached_by(value) }))
+        let Summary { median, min, max, .. } = target.measured(figures)?;
+        let reached = target.is_reached_by(median);
+        Some(json!({ "ratio": target.name(), "measured": median, "min": min, "max": max, "reached": reached }))
     });
     all["targets"] = targets.collect();
     all
@@ -120,7 +128,7 @@ mod tests {
         figures.add("null_http", "1/s", 100_000.0);
         let text = markdown(&figures, "a machine");
         assert!(text.contains("| `hold` | 12,345 1/s | 12,345 to 12,345 |  |  | postgres 36 |"), "{text}");
-        assert!(text.contains("| `hold` / `null_http` | 0.35 or more | 0.12 | not reached |"), "{text}");
+        assert!(text.contains("| `hold` / `null_http` | 0.35 or more | 0.12 | 0.12 to 0.12 | not reached |"), "{text}");
         assert!(!text.contains("million"), "{text}");
         assert_eq!(json(&figures, "a machine")["hold"]["unit"], "1/s");
     }

@@ -73,7 +73,7 @@ impl Direct {
     /// When it does not start.
     pub async fn start(world: &World, bin_dir: &Path) -> Result<Self> {
         let mut environment = world.environment.clone();
-        let postgres = world.servers.postgres.url_of("direct");
+        let postgres = world.servers.postgres.local_url_of("direct");
         environment.insert("ONSALE_POSTGRES_URL".to_owned(), postgres.clone());
         world::run(bin_dir, "migrate", &[], &environment)?;
         let pool = PgPoolOptions::new().max_connections(1).connect(&postgres).await?;

@@ -1,6 +1,6 @@
-//! What the bench is to reach: ratios of medians of one run.
+//! What the bench is to reach: figures, and ratios of figures, of one run.
 
-use super::figures::Figures;
+use super::figures::{Figures, Summary};
 
 /// A figure, divided by the sum of others where there are any, and where it should be.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +55,8 @@ pub const TARGETS: &[Target] = &[
 
 impl Target {
     /// What was measured, where all of it was.
-    pub fn measured(&self, figures: &Figures) -> Option<f64> {
-        let median = |name: &&str| Some(figures.summary(name)?.median);
-        let divisor: Option<f64> = self.by.iter().map(median).sum();
-        let value = median(&self.figure)?;
-        if self.by.is_empty() { Some(value) } else { Some(value / divisor?) }
+    pub fn measured(&self, figures: &Figures) -> Option<Summary> {
+        if self.by.is_empty() { figures.summary(self.figure) } else { figures.ratio(self.figure, self.by) }
     }
 
     /// Whether a value is where it should be, if that matters.
@@ -95,9 +92,9 @@ mod tests {
             figures.add(name, "ms", value);
         }
         let target = TARGETS.iter().find(|target| target.figure == "idle_latency").unwrap();
-        assert_eq!(target.measured(&figures), None);
+        assert!(target.measured(&figures).is_none());
         figures.add("idle_latency.commit", "ms", 1.0);
-        assert_eq!(target.measured(&figures), Some(1.5));
+        assert_eq!(target.measured(&figures).unwrap().median, 1.5);
         assert_eq!((target.is_reached_by(1.5), target.is_reached_by(2.1)), (Some(true), Some(false)));
         assert_eq!(target.name(), "`idle_latency` / `idle_latency.quorum` + `idle_latency.commit`");
     }

@@ -54,8 +54,8 @@ impl World {
         let servers = Servers::start(&ServersConfig { state_dir: state_dir.to_owned(), extra_vhosts })?;
         let mut environment: BTreeMap<String, String> = [
             ("ONSALE_AMQP_URL", servers.rabbitmq.url().as_str()),
-            ("ONSALE_POSTGRES_URL", &servers.postgres.url()),
-            ("ONSALE_REDIS_URL", &servers.redis.url()),
+            ("ONSALE_POSTGRES_URL", &servers.postgres.local_url()),
+            ("ONSALE_REDIS_URL", &servers.redis.local_url()),
             ("ONSALE_ADMIN_KEY", ADMIN_KEY),
             ("ONSALE_JWT_SECRET", "a secret of thirty-two bytes or more"),
             ("ONSALE_CONNECTIONS_MAX", "50000"),

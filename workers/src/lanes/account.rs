@@ -9,9 +9,9 @@ mod standing;
 
 use std::sync::Arc;
 
+use crate::store::pool::Pool;
 use onsale_common::contract::{Command, Envelope, Lane, Outcome};
 use onsale_common::login::Logins;
-use sqlx::PgPool;
 
 use crate::config::Limits;
 use crate::failure::Failure;
@@ -20,7 +20,7 @@ use crate::runtime::LaneWorker;
 /// What the lane needs.
 pub struct AccountLane {
     /// The truth.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Lifetimes and limits.
     pub limits: Limits,
     /// What signs access tokens.

@@ -5,12 +5,12 @@ mod join;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::store::pool::Pool;
 use onsale_common::contract::admission::{TokenStatus, TokenView};
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
 use onsale_common::ids::{QueueToken, ScheduleId};
 use onsale_common::time::Time;
 use serde_json::json;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -28,7 +28,7 @@ use crate::store;
 /// What the lane needs.
 pub struct AdmissionLane {
     /// The truth.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Order and active set.
     pub redis: Redis,
     /// Lifetimes and limits.
@@ -127,7 +127,7 @@ impl AdmissionLane {
             .filter(|token| token.status_at(now) == TokenStatus::Waiting)
             .map(|token| (token.token, token.ordinal))
             .collect();
-        drop(db);
+        db.give_back();
         let places = rooms::places(&self.pool, &self.redis, &waiting).await?;
         let places: HashMap<QueueToken, u64> = waiting.iter().map(|(token, _)| *token).zip(places).collect();
         let tokens: HashMap<QueueToken, &Token> = tokens.iter().map(|token| (token.token, token)).collect();

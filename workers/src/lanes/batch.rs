@@ -7,16 +7,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::store::pool::Pool;
 use onsale_common::contract::{Code, Envelope, Outcome, Rejection};
 use onsale_common::ids::UserId;
 use onsale_common::time::Time;
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::store;
 use crate::store::outbox::NewEvent;
+use crate::store::outcomes::Rows;
 use crate::store::pool::Transaction;
 
 /// What is known of one command.
@@ -44,7 +46,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Begins the transaction and finds what was settled before.
-    pub(super) async fn begin(pool: &PgPool, commands: Vec<Arc<Envelope>>) -> Result<Self, Failure> {
+    pub(super) async fn begin(pool: &Pool, commands: Vec<Arc<Envelope>>) -> Result<Self, Failure> {
         let mut transaction = pool.begin().await?;
         let mut first_with: HashMap<Uuid, usize> = HashMap::with_capacity(commands.len());
         let mut states = Vec::with_capacity(commands.len());
@@ -128,7 +130,12 @@ impl Batch {
     }
 
     /// Keeps outcomes, keys and events, and commits. Returns the outcomes in the order of the commands.
-    pub(super) async fn commit(mut self) -> Result<Vec<Outcome>, Failure> {
+    pub(super) async fn commit(self) -> Result<Vec<Outcome>, Failure> {
+        self.commit_with(None).await
+    }
+
+    /// The same, and stores rows that changed. Rows change only with an outcome.
+    pub(super) async fn commit_with(mut self, rows: Option<&(dyn Rows + Sync)>) -> Result<Vec<Outcome>, Failure> {
         let mut outcomes = Vec::new();
         let mut keys = Vec::new();
         for (n, state) in self.states.iter().enumerate() {
@@ -144,7 +151,7 @@ impl Batch {
             // Nothing was written: everything was settled before.
             self.transaction.rollback().await?;
         } else {
-            store::outcomes::keep(&mut self.transaction, &outcomes, &self.events, self.now).await?;
+            store::outcomes::keep(&mut self.transaction, &outcomes, &self.events, rows, self.now).await?;
             if !keys.is_empty() {
                 store::outcomes::keep_keys(&mut self.transaction, &mut keys, self.now).await?;
             }

@@ -8,8 +8,8 @@ mod views;
 
 use std::sync::Arc;
 
+use crate::store::pool::Pool;
 use onsale_common::contract::{Envelope, Lane, Outcome};
-use sqlx::PgPool;
 
 use crate::config::Limits;
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ use crate::runtime::LaneWorker;
 /// What the lane needs.
 pub struct CatalogLane {
     /// The truth.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Lifetimes and limits.
     pub limits: Limits,
 }

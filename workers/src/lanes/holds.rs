@@ -1,8 +1,8 @@
 //! Holds that ran out, written down: by cron in time, and by whoever wants one of their seats sooner, so that the end of
 //! a hold is always told before the next hold of its seats.
 
+use crate::store::pool::Pool;
 use onsale_common::contract::event::HoldExpired;
-use sqlx::PgPool;
 
 use crate::failure::Failure;
 use crate::redis::Redis;
@@ -14,7 +14,7 @@ use crate::store::outbox::NewEvent;
 ///
 /// # Errors
 /// When Postgres fails.
-pub(crate) async fn expire(pool: &PgPool, redis: &Redis, which: Which<'_>) -> Result<usize, Failure> {
+pub(crate) async fn expire(pool: &Pool, redis: &Redis, which: Which<'_>) -> Result<usize, Failure> {
     let mut transaction = pool.begin().await?;
     let (now, holds) = store::expiry::expire_holds(&mut transaction, which).await?;
     let events: Vec<NewEvent> = holds.iter().map(expired_event).collect();

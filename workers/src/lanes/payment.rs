@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::store::pool::Pool;
 use onsale_common::contract::event::PaymentCompleted;
 use onsale_common::contract::payment::{PaidReservation, PaidSeat, Pay, PaymentMethod, PaymentStatus, PaymentView};
 use onsale_common::contract::reservation::reservation_number;
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome};
 use onsale_common::ids::{PaymentId, QueueToken, ScheduleId, SeatId};
 use onsale_common::time::Time;
-use sqlx::PgPool;
 
 use super::batch::Batch;
 use super::callers::Callers;
@@ -31,7 +31,7 @@ use crate::store::payments::NewPayment;
 /// What the lane needs.
 pub struct PaymentLane {
     /// The truth.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Seat locks and rooms.
     pub redis: Redis,
     /// Lifetimes and limits.
@@ -85,8 +85,8 @@ impl PaymentLane {
         let open = batch.open();
         let mut till = load(&mut batch, &open).await?;
         let paid = self.decide(&mut batch, &open, &callers, &mut till).await?;
-        store_paid(&mut batch, &paid, &till).await?;
-        let outcomes = batch.commit().await?;
+        store_accounts(&mut batch, &paid, &till).await?;
+        let outcomes = batch.commit_with(Some(&rows(&paid, &till))).await?;
         self.free_slots(&paid, &till).await;
         Ok(outcomes)
     }
@@ -220,20 +220,24 @@ async fn tokens_after(
     Ok(())
 }
 
-async fn store_paid(batch: &mut Batch, paid: &Paid, till: &Till) -> Result<(), Failure> {
+/// Stores the payers' accounts and the ledger.
+async fn store_accounts(batch: &mut Batch, paid: &Paid, till: &Till) -> Result<(), Failure> {
+    let payers = sorted(paid.entries.iter().map(|entry| entry.user).collect::<Vec<_>>());
+    let payers: Vec<&Account> = payers.iter().filter_map(|user| till.accounts.get(user)).collect();
     let now = batch.now();
+    store::accounts::store(batch.db(), &payers, &paid.entries, now).await?;
+    Ok(())
+}
+
+/// The other rows that were changed.
+fn rows<'a>(paid: &'a Paid, till: &'a Till) -> store::payments::Paid<'a> {
     let sold = paid.payments.iter().flat_map(|payment| &till.reservations[&payment.reservation].seats);
-    let changed = store::payments::Paid {
+    store::payments::Paid {
         payments: &paid.payments,
         seats: sold.filter_map(|id| till.seats.get(id)).collect(),
         used: &paid.used,
         alive: &paid.alive,
-    };
-    store::payments::store(batch.db(), &changed, now).await?;
-    let payers = sorted(paid.entries.iter().map(|entry| entry.user).collect::<Vec<_>>());
-    let payers: Vec<&Account> = payers.iter().filter_map(|user| till.accounts.get(user)).collect();
-    store::accounts::store(batch.db(), &payers, &paid.entries, now).await?;
-    Ok(())
+    }
 }
 
 fn view(id: PaymentId, reservation: &Reservation, till: &Till, now: Time) -> PaymentView {

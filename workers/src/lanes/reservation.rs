@@ -5,13 +5,13 @@ mod attempts;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::store::pool::Pool;
 use onsale_common::contract::event::{SeatsHeld, SeatsReleased};
 use onsale_common::contract::reservation::GetReservation;
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
 use onsale_common::ids::{QueueToken, ReservationId, SeatId, UserId};
 use onsale_common::time::Time;
 use serde_json::json;
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::batch::Batch;
@@ -27,11 +27,12 @@ use crate::store;
 use crate::store::expiry::Which;
 use crate::store::numbers::Numbers;
 use crate::store::outbox::NewEvent;
+use crate::store::reservations::Changed;
 
 /// What the lane needs.
 pub struct ReservationLane {
     /// The truth.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Seat locks.
     pub redis: Redis,
     /// Lifetimes and limits.
@@ -138,8 +139,8 @@ impl ReservationLane {
             return Ok(Written::RanOut(ran_out));
         }
         let changes = self.decide(&mut batch, &open, &callers, &mut sale).await?;
-        store_changes(&mut batch, &changes, &sale, &callers).await?;
-        let outcomes = batch.commit().await?;
+        let holds = holds_of_touched_tokens(&mut batch, &changes, &callers).await?;
+        let outcomes = batch.commit_with(Some(&rows(&changes, &sale, &holds))).await?;
         self.tell_redis(&changes).await;
         Ok(Written::Settled(outcomes))
     }
@@ -271,19 +272,17 @@ impl ReservationLane {
     }
 }
 
-/// Stores what was decided. Redis is not told that holds keep their tokens alive for longer: there, a token that seems to be
-/// over is one for Postgres to decide about.
-async fn store_changes(batch: &mut Batch, changes: &Changes, sale: &Sale, callers: &Callers) -> Result<(), Failure> {
-    let holds = holds_of_touched_tokens(batch, changes, callers).await?;
+/// What was decided, as rows. Redis is not told that holds keep their tokens alive for longer: there, a token that seems to
+/// be over is one for Postgres to decide about.
+fn rows<'a>(changes: &'a Changes, sale: &'a Sale, tokens: &'a [(QueueToken, Option<Time>)]) -> Changed<'a> {
     let mut seats: Vec<SeatId> = changes.held.iter().flat_map(|held| held.seats.iter().copied()).collect();
     seats.extend(&changes.freed);
-    let changed = store::reservations::Changed {
+    Changed {
         held: &changes.held,
         cancelled: &changes.cancelled,
         seats: sorted(seats).iter().filter_map(|id| sale.seats.get(id)).collect(),
-        tokens: &holds,
-    };
-    store::reservations::store(batch.db(), &changed).await
+        tokens,
+    }
 }
 
 /// Until when live holds keep the tokens alive that this batch held or released with. Only tokens that the batch has

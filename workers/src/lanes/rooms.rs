@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::store::pool::Pool;
 use onsale_common::contract::event::TokenAdmitted;
 use onsale_common::ids::{QueueToken, ScheduleId};
 use onsale_common::time::Time;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use crate::config::Limits;
 use crate::domain::room::Room;
@@ -24,7 +25,7 @@ const ADMIT_MAX: u32 = 5_000;
 /// # Errors
 /// When Postgres fails.
 pub(crate) async fn admit_waiting(
-    pool: &PgPool,
+    pool: &Pool,
     redis: &Redis,
     limits: &Limits,
     schedule: ScheduleId,
@@ -135,7 +136,7 @@ pub(crate) async fn build(db: &mut PgConnection, redis: &Redis, schedule: Schedu
 
 /// The places of waiting tokens, in their order: from Redis, whose rooms are built first where they have to be; counted
 /// in Postgres for those that Redis does not know.
-pub(super) async fn places(pool: &PgPool, redis: &Redis, tokens: &[(QueueToken, i64)]) -> Result<Vec<u64>, Failure> {
+pub(super) async fn places(pool: &Pool, redis: &Redis, tokens: &[(QueueToken, i64)]) -> Result<Vec<u64>, Failure> {
     let asked: Vec<QueueToken> = tokens.iter().map(|(token, _)| *token).collect();
     let mut places = redis.places(&asked).await;
     let unbuilt = unbuilt(&asked, places.as_deref().unwrap_or_default());
@@ -166,7 +167,7 @@ pub(super) async fn places(pool: &PgPool, redis: &Redis, tokens: &[(QueueToken, 
 /// The places of tokens that have just joined, each room's in the order of its line. Where as many places lie between the
 /// first and the last of a room as tokens joined it, nobody came in between, and the others need not be looked up.
 pub(super) async fn places_of_joiners(
-    pool: &PgPool,
+    pool: &Pool,
     redis: &Redis,
     tokens: &[(QueueToken, i64)],
 ) -> Result<Vec<u64>, Failure> {

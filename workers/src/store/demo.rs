@@ -1,11 +1,12 @@
 //! The demo data. What is there is left as it is: loading it again changes nothing.
 
+use crate::store::pool::Pool;
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, Utc};
 use onsale_common::contract::catalog::{NewRow, NewSeats, NewSection, row_name};
 use onsale_common::ids::{ConcertId, ScheduleId};
 use onsale_common::money::Money;
 use onsale_common::time::Time;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::catalog::concerts;
 use super::catalog::schedules::{self, NewSchedule};
@@ -40,7 +41,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn load(pool: &PgPool, password_hash: &str, now: Time) -> Result<Loaded, Failure> {
+pub async fn load(pool: &Pool, password_hash: &str, now: Time) -> Result<Loaded, Failure> {
     let mut transaction = pool.begin().await?;
     // One at a time, should several start at once; the others wait longer than the sale may.
     sqlx::query("SET LOCAL lock_timeout = '1min'").execute(&mut *transaction).await?;

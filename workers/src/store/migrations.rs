@@ -1,7 +1,8 @@
 //! The schema, and how it gets there.
 
+use crate::store::pool::Pool;
+use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Connection, PgPool};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
@@ -10,7 +11,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 ///
 /// # Errors
 /// When Postgres fails, or the database has a migration that this program does not know.
-pub async fn run(pool: &PgPool) -> Result<(), MigrateError> {
+pub async fn run(pool: &Pool) -> Result<(), MigrateError> {
     // Not given back to the pool: what holds for migrations does not hold for the sale.
     let mut db = pool.acquire().await?.detach();
     sqlx::query("SET statement_timeout = '10min'").execute(&mut db).await?;

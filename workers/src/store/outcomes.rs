@@ -3,11 +3,13 @@
 use onsale_common::contract::Outcome;
 use onsale_common::ids::UserId;
 use onsale_common::time::Time;
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{FromRow, PgConnection, Postgres};
 use uuid::Uuid;
 
 use crate::failure::Failure;
-use crate::store::outbox::{NewEvent, bind_events, insert_events};
+use crate::store::outbox::{NewEvent, bind_events};
 
 /// The clock of Postgres, which all workers share, and the outcomes known already among some commands.
 ///
@@ -77,7 +79,30 @@ pub async fn used_keys(db: &mut PgConnection, keys: &[(UserId, &str)]) -> Result
         .collect())
 }
 
-/// Keeps the first outcome of each command together with the events of their effects.
+/// A statement on its way to Postgres.
+pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// Rows that a batch changed, stored in the one statement that keeps its outcomes: one round trip for what belongs together.
+pub trait Rows {
+    /// The whole statement, made with [`keep_with`]; none when nothing changed.
+    fn statement(&self) -> Option<&'static str>;
+
+    /// Binds the parameters of the rows, which follow the ten of the outcomes and events.
+    fn bind<'q>(&self, statement: Statement<'q>) -> Statement<'q>;
+}
+
+/// The statement that keeps outcomes and events. What comes before them are writing common table expressions, each with a comma at its end.
+macro_rules! keep_with {
+    ($($rows:expr),*) => {
+        concat!("WITH ", $($rows,)* "events AS (", crate::store::outbox::insert_events!(), ")
+         INSERT INTO command_outcomes (command_id, ok, reply, created_at)
+         SELECT *, $2 FROM unnest($8::uuid[], $9::boolean[], $10::text[])
+         ON CONFLICT DO NOTHING")
+    };
+}
+pub(super) use keep_with;
+
+/// Keeps the first outcome of each command together with the events of their effects, and the rows that changed.
 ///
 /// # Errors
 /// [`Failure::Overtaken`] when another transaction settled one of them meanwhile.
@@ -85,6 +110,7 @@ pub async fn keep(
     db: &mut PgConnection,
     outcomes: &[(Uuid, &Outcome)],
     events: &[NewEvent],
+    rows: Option<&(dyn Rows + Sync)>,
     now: Time,
 ) -> Result<(), Failure> {
     let mut sorted: Vec<_> = outcomes.iter().collect();
@@ -92,14 +118,13 @@ pub async fn keep(
     let ids: Vec<Uuid> = sorted.iter().map(|(id, _)| *id).collect();
     let oks: Vec<bool> = sorted.iter().map(|(_, outcome)| outcome.ok).collect();
     let replies: Vec<&str> = sorted.iter().map(|(_, outcome)| &*outcome.json).collect();
-    let keep = sqlx::query(concat!(
-        "WITH events AS (",
-        insert_events!(),
-        ") INSERT INTO command_outcomes (command_id, ok, reply, created_at)
-         SELECT *, $2 FROM unnest($8::uuid[], $9::boolean[], $10::text[])
-         ON CONFLICT DO NOTHING"
-    ));
-    let kept = bind_events(keep, events, now).bind(&ids).bind(oks).bind(replies).execute(db).await?;
+    let with_rows = rows.and_then(|rows| Some((rows, rows.statement()?)));
+    let keep = sqlx::query(with_rows.map_or(keep_with!(), |(_, statement)| statement));
+    let mut keep = bind_events(keep, events, now).bind(&ids).bind(oks).bind(replies);
+    if let Some((rows, _)) = with_rows {
+        keep = rows.bind(keep);
+    }
+    let kept = keep.execute(db).await?;
     if kept.rows_affected() == ids.len() as u64 { Ok(()) } else { Err(Failure::Overtaken("a command id")) }
 }
 

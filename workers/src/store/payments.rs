@@ -10,6 +10,7 @@ use sqlx::{FromRow, PgConnection};
 use super::{reservations, tokens};
 use crate::domain::hold::Seat;
 use crate::failure::Failure;
+use crate::store::outcomes::{Rows, Statement, keep_with};
 use crate::store::seats::{bind_seats, update_seats};
 
 /// A payment to insert.
@@ -38,44 +39,40 @@ pub struct Paid<'a> {
     pub alive: &'a [(QueueToken, Time)],
 }
 
-/// Stores what a batch of payments changed: one statement for all tables, which are each other's business.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn store(db: &mut PgConnection, paid: &Paid<'_>, now: Time) -> Result<(), Failure> {
-    let Paid { payments, seats, used, alive } = paid;
-    if payments.is_empty() {
-        return Ok(());
+impl Rows for Paid<'_> {
+    fn statement(&self) -> Option<&'static str> {
+        let statement = keep_with!(
+            "seat AS (",
+            update_seats!(),
+            "), payment AS (
+                 INSERT INTO payments (id, reservation_id, user_id, amount, paid_at)
+                 SELECT *, $2 FROM unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[])
+             ), reservation AS (
+                 UPDATE reservations SET status = $19 WHERE id = ANY($16)
+             ), used AS (
+                 UPDATE queue_tokens SET status = $20, expires_at = least(expires_at, $2), hold_until = NULL
+                 WHERE token = ANY($21)
+             ), alive AS (
+                 UPDATE queue_tokens t SET hold_until = v.hold_until
+                 FROM unnest($22::uuid[], $23::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token
+             ), "
+        );
+        (!self.payments.is_empty()).then_some(statement)
     }
-    let statement = sqlx::query(concat!(
-        "WITH payment AS (
-             INSERT INTO payments (id, reservation_id, user_id, amount, paid_at)
-             SELECT *, $5 FROM unnest($6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
-         ), reservation AS (
-             UPDATE reservations SET status = $10 WHERE id = ANY($7)
-         ), seat AS (",
-        update_seats!(),
-        "), used AS (
-             UPDATE queue_tokens SET status = $11, expires_at = least(expires_at, $5), hold_until = NULL
-             WHERE token = ANY($12)
-         )
-         UPDATE queue_tokens t SET hold_until = v.hold_until
-         FROM unnest($13::uuid[], $14::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token"
-    ));
-    bind_seats(statement, seats)
-        .bind(now.0)
-        .bind(payments.iter().map(|new| new.id.get()).collect::<Vec<_>>())
-        .bind(payments.iter().map(|new| new.reservation.get()).collect::<Vec<_>>())
-        .bind(payments.iter().map(|new| new.user.get()).collect::<Vec<_>>())
-        .bind(payments.iter().map(|new| new.amount).collect::<Vec<_>>())
-        .bind(reservations::PAID)
-        .bind(tokens::USED)
-        .bind(used.iter().map(|token| token.uuid()).collect::<Vec<_>>())
-        .bind(alive.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
-        .bind(alive.iter().map(|(_, until)| until.0).collect::<Vec<_>>())
-        .execute(db)
-        .await?;
-    Ok(())
+
+    fn bind<'q>(&self, statement: Statement<'q>) -> Statement<'q> {
+        let Self { payments, seats, used, alive } = self;
+        bind_seats(statement, seats)
+            .bind(payments.iter().map(|new| new.id.get()).collect::<Vec<_>>())
+            .bind(payments.iter().map(|new| new.reservation.get()).collect::<Vec<_>>())
+            .bind(payments.iter().map(|new| new.user.get()).collect::<Vec<_>>())
+            .bind(payments.iter().map(|new| new.amount).collect::<Vec<_>>())
+            .bind(reservations::PAID)
+            .bind(tokens::USED)
+            .bind(used.iter().map(|token| token.uuid()).collect::<Vec<_>>())
+            .bind(alive.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
+            .bind(alive.iter().map(|(_, until)| until.0).collect::<Vec<_>>())
+    }
 }
 
 /// Reads some payments, with what was paid.

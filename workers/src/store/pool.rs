@@ -1,21 +1,37 @@
 //! The pool of connections to Postgres.
 
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor, PgPool};
+use sqlx::{Error, Executor, PgConnection, PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::PostgresConfig;
 
-/// A transaction of the pool.
-pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
+/// How long to wait for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The pool. Cheap to clone.
+///
+/// The library cleans every connection that comes back to it: a ROLLBACK, because a cancelled BEGIN can leave one inside a
+/// transaction, and a question whether it is still there. Those are two round trips, which a connection is spared that
+/// comes back from a transaction that ended well: it is kept here for the next one.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    library: PgPool,
+    kept: Arc<Mutex<Vec<PoolConnection<Postgres>>>>,
+    turns: Arc<Semaphore>,
+}
 
 /// Makes a pool; it connects when it is first used.
 ///
 /// # Errors
 /// When the URL cannot be parsed.
-pub fn open(config: &PostgresConfig, process: &str) -> Result<PgPool, sqlx::Error> {
+pub fn open(config: &PostgresConfig, process: &str) -> Result<Pool, Error> {
     let options = PgConnectOptions::from_str(&config.url)?.application_name(&format!("onsale-{process}")).options([
         // Work is never cancelled from our side (a cancelled BEGIN can leave a connection inside a transaction), so that
         // Postgres bounds it: a statement, a wait for a lock, and a transaction whose worker is gone.
@@ -27,11 +43,14 @@ pub fn open(config: &PostgresConfig, process: &str) -> Result<PgPool, sqlx::Erro
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
+        ("enable_bitmapscan", "off"),
+        // One plan for all batches: while they are small, to make a plan for each costs more than to follow it.
+        ("plan_cache_mode", "force_generic_plan"),
         ("jit", "off"),
     ]);
-    Ok(PgPoolOptions::new()
+    let library = PgPoolOptions::new()
         .max_connections(config.connections_max)
-        .acquire_timeout(Duration::from_secs(3))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         // A dead connection shows at its first statement, and the batch is tried again; a ping for each batch would not
         // prevent that.
         .test_before_acquire(false)
@@ -41,5 +60,139 @@ pub fn open(config: &PostgresConfig, process: &str) -> Result<PgPool, sqlx::Erro
                 Ok(true)
             })
         })
-        .connect_lazy_with(options))
+        .connect_lazy_with(options);
+    let turns = Arc::new(Semaphore::new(config.connections_max as usize));
+    Ok(Pool { library, kept: Arc::default(), turns })
+}
+
+impl Pool {
+    /// Lends a connection.
+    ///
+    /// # Errors
+    /// When none is free for too long, or Postgres is away.
+    pub async fn acquire(&self) -> Result<Lent, Error> {
+        let turn = self.turn().await?;
+        let kept = lock(&self.kept).pop();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => self.library.acquire().await?,
+        };
+        Ok(Lent { connection: Some(connection), kept: self.kept.clone(), turn })
+    }
+
+    /// Waits for a turn; where one is free, without a timer.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        let turn = tokio::time::timeout(ACQUIRE_TIMEOUT, self.turns.clone().acquire_owned()).await;
+        turn.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// As [`Pool::acquire`].
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        let mut lent = self.acquire().await?;
+        lent.execute("BEGIN").await?;
+        Ok(Transaction(lent))
+    }
+
+    /// Closes every connection; waits for those that are lent.
+    pub async fn close(&self) {
+        {
+            let mut kept = lock(&self.kept);
+            // From now on nothing is kept that comes back.
+            self.turns.close();
+            kept.clear();
+        }
+        self.library.close().await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds this lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection that is lent. Dropped, it goes back to the library, to be cleaned.
+#[derive(Debug)]
+pub struct Lent {
+    connection: Option<PoolConnection<Postgres>>,
+    kept: Arc<Mutex<Vec<PoolConnection<Postgres>>>>,
+    turn: OwnedSemaphorePermit,
+}
+
+impl Lent {
+    /// Gives the connection back as it is: every statement on it has ended well, and no transaction is open.
+    pub fn give_back(mut self) {
+        let mut kept = lock(&self.kept);
+        if !self.turn.semaphore().is_closed() {
+            kept.extend(self.connection.take());
+        }
+    }
+
+    /// Takes the connection out of the pool for good.
+    pub fn detach(mut self) -> PgConnection {
+        self.connection.take().expect(LENT).detach()
+    }
+}
+
+const LENT: &str = "a connection is lent until it is given back";
+
+impl Deref for Lent {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect(LENT)
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect(LENT)
+    }
+}
+
+/// A transaction. Dropped, it is rolled back.
+#[derive(Debug)]
+pub struct Transaction(Lent);
+
+impl Transaction {
+    /// Commits.
+    ///
+    /// # Errors
+    /// When Postgres fails: then it is not known whether it committed.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.end("COMMIT").await
+    }
+
+    /// Takes everything back.
+    ///
+    /// # Errors
+    /// When Postgres fails.
+    pub async fn rollback(self) -> Result<(), Error> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, how: &'static str) -> Result<(), Error> {
+        self.0.execute(how).await?;
+        self.0.give_back();
+        Ok(())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
 }

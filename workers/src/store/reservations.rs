@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::hold::{Reservation, SaleWindow, Seat};
 use crate::failure::Failure;
+use crate::store::outcomes::{Rows, Statement, keep_with};
 use crate::store::pages::PageAsked;
 use crate::store::seats::{bind_seats, update_seats};
 
@@ -244,52 +245,49 @@ pub struct Changed<'a> {
     pub tokens: &'a [(QueueToken, Option<Time>)],
 }
 
-/// Stores what a batch of holds and releases changed: one statement for all tables, which are each other's business.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn store(db: &mut PgConnection, changed: &Changed<'_>) -> Result<(), Failure> {
-    let Changed { held, cancelled, seats, tokens } = changed;
-    if held.is_empty() && cancelled.is_empty() {
-        return Ok(());
+impl Rows for Changed<'_> {
+    fn statement(&self) -> Option<&'static str> {
+        let statement = keep_with!(
+            "seat AS (",
+            update_seats!(),
+            "), held AS (
+                 INSERT INTO reservations
+                     (id, schedule_id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
+                 SELECT id, id >> 29, user_id, token, command_id, seat_ids::bigint[], total_amount, reserved_at, expires_at
+                 FROM unnest($15::bigint[], $16::bigint[], $17::uuid[], $18::uuid[], $19::text[], $20::bigint[],
+                             $21::timestamptz[], $22::timestamptz[])
+                      AS new(id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
+             ), cancelled AS (
+                 UPDATE reservations SET status = $24 WHERE id = ANY($23)
+             ), token AS (
+                 UPDATE queue_tokens t SET hold_until = v.hold_until
+                 FROM unnest($25::uuid[], $26::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token
+             ), "
+        );
+        (!self.held.is_empty() || !self.cancelled.is_empty()).then_some(statement)
     }
-    // unnest flattens arrays of arrays, so that each list of seats travels as the text of an array.
-    let seat_ids = |reservation: &Reservation| {
-        let ids: Vec<String> = reservation.seats.iter().map(ToString::to_string).collect();
-        format!("{{{}}}", ids.join(","))
-    };
-    let statement = sqlx::query(concat!(
-        "WITH held AS (
-             INSERT INTO reservations
-                 (id, schedule_id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
-             SELECT id, id >> 29, user_id, token, command_id, seat_ids::bigint[], total_amount, reserved_at, expires_at
-             FROM unnest($5::bigint[], $6::bigint[], $7::uuid[], $8::uuid[], $9::text[], $10::bigint[],
-                         $11::timestamptz[], $12::timestamptz[])
-                  AS new(id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
-         ), cancelled AS (
-             UPDATE reservations SET status = $14 WHERE id = ANY($13)
-         ), seat AS (",
-        update_seats!(),
-        ")
-         UPDATE queue_tokens t SET hold_until = v.hold_until
-         FROM unnest($15::uuid[], $16::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token"
-    ));
-    bind_seats(statement, seats)
-        .bind(held.iter().map(|new| new.id.get()).collect::<Vec<_>>())
-        .bind(held.iter().map(|new| new.user.get()).collect::<Vec<_>>())
-        .bind(held.iter().map(|new| new.token.uuid()).collect::<Vec<_>>())
-        .bind(held.iter().map(|new| new.command).collect::<Vec<_>>())
-        .bind(held.iter().map(seat_ids).collect::<Vec<_>>())
-        .bind(held.iter().map(|new| new.total_amount).collect::<Vec<_>>())
-        .bind(held.iter().map(|new| new.reserved_at.0).collect::<Vec<_>>())
-        .bind(held.iter().map(|new| new.expires_at.0).collect::<Vec<_>>())
-        .bind(cancelled.iter().map(|cancelled| cancelled.id.get()).collect::<Vec<_>>())
-        .bind(CANCELLED)
-        .bind(tokens.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
-        .bind(tokens.iter().map(|(_, until)| until.map(|time| time.0)).collect::<Vec<_>>())
-        .execute(db)
-        .await?;
-    Ok(())
+
+    fn bind<'q>(&self, statement: Statement<'q>) -> Statement<'q> {
+        let Self { held, cancelled, seats, tokens } = self;
+        // unnest flattens arrays of arrays, so that each list of seats travels as the text of an array.
+        let seat_ids = |reservation: &Reservation| {
+            let ids: Vec<String> = reservation.seats.iter().map(ToString::to_string).collect();
+            format!("{{{}}}", ids.join(","))
+        };
+        bind_seats(statement, seats)
+            .bind(held.iter().map(|new| new.id.get()).collect::<Vec<_>>())
+            .bind(held.iter().map(|new| new.user.get()).collect::<Vec<_>>())
+            .bind(held.iter().map(|new| new.token.uuid()).collect::<Vec<_>>())
+            .bind(held.iter().map(|new| new.command).collect::<Vec<_>>())
+            .bind(held.iter().map(seat_ids).collect::<Vec<_>>())
+            .bind(held.iter().map(|new| new.total_amount).collect::<Vec<_>>())
+            .bind(held.iter().map(|new| new.reserved_at.0).collect::<Vec<_>>())
+            .bind(held.iter().map(|new| new.expires_at.0).collect::<Vec<_>>())
+            .bind(cancelled.iter().map(|cancelled| cancelled.id.get()).collect::<Vec<_>>())
+            .bind(CANCELLED)
+            .bind(tokens.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
+            .bind(tokens.iter().map(|(_, until)| until.map(|time| time.0)).collect::<Vec<_>>())
+    }
 }
 
 /// When the last live hold of some tokens ends, but for holds that are `over`; tokens without one are left out.

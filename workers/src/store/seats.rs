@@ -3,12 +3,11 @@
 use onsale_common::contract::catalog::SeatStatus;
 use onsale_common::ids::{ReservationId, SeatId};
 use onsale_common::time::Time;
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::{FromRow, PgConnection, Postgres};
+use sqlx::{FromRow, PgConnection};
 
 use crate::domain::hold::Seat;
 use crate::failure::Failure;
+use crate::store::outcomes::Statement;
 
 /// What a status is in its column.
 pub(super) const AVAILABLE: i16 = 0;
@@ -86,18 +85,15 @@ pub async fn read(db: &mut PgConnection, seats: &[i64]) -> Result<Vec<Seat>, Fai
 macro_rules! update_seats {
     () => {
         "UPDATE seats s SET status = v.status, reservation_id = v.reservation_id, held_until = v.held_until
-         FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::timestamptz[])
+         FROM unnest($11::bigint[], $12::smallint[], $13::bigint[], $14::timestamptz[])
               AS v(id, status, reservation_id, held_until)
          WHERE s.id = v.id"
     };
 }
 pub(super) use update_seats;
 
-/// Binds the first four parameters of a statement, those of [`update_seats`].
-pub(super) fn bind_seats<'q>(
-    statement: Query<'q, Postgres, PgArguments>,
-    seats: &[&Seat],
-) -> Query<'q, Postgres, PgArguments> {
+/// Binds the parameters of [`update_seats`], the first after those of the outcomes.
+pub(super) fn bind_seats<'q>(statement: Statement<'q>, seats: &[&Seat]) -> Statement<'q> {
     let code = |seat: &&Seat| match seat.status {
         SeatStatus::Available => AVAILABLE,
         SeatStatus::Held => HELD,

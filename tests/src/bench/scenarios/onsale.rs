@@ -56,9 +56,9 @@ impl Bench {
         Ok(())
     }
 
-    /// Holds that arrive at a part of the capacity that was measured, whether or not earlier ones are answered.
+    /// Holds that arrive at a part of the capacity that this round measured, whether or not earlier ones are answered.
     pub(super) async fn open_loop(&mut self) -> Result<()> {
-        let capacity = self.figures.summary("hold").context("open_loop needs hold")?.median;
+        let capacity = self.figures.latest("hold").context("open_loop needs hold")?;
         let window = Window { warm_up: Duration::from_secs(1), ..self.size.window };
         for percent in [25, 50, 75, 150] {
             let rate = capacity * f64::from(percent) / 100.0;

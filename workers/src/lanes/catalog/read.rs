@@ -45,6 +45,7 @@ pub(super) async fn settle(lane: &CatalogLane, commands: &[Arc<Envelope>]) -> Re
         commands.iter().map(|command| shelf.question(command, &callers, now)).collect();
     let distinct: HashSet<Question> = questions.iter().flatten().cloned().collect();
     let answers = shelf.answers(&mut db, distinct, now).await?;
+    db.give_back();
     let answer = |question: Question| {
         let json = answers.get(&question).ok_or(Code::Overloaded)?;
         Ok(Outcome { ok: true, json: json.clone() })
