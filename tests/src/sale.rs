@@ -116,6 +116,11 @@ impl Sale {
         &self.environment["ONSALE_AMQP_URL"]
     }
 
+    /// The URL of the database.
+    pub fn postgres(&self) -> &str {
+        &self.environment["ONSALE_POSTGRES_URL"]
+    }
+
     /// The URL of the cache.
     pub fn redis(&self) -> &str {
         &self.environment["ONSALE_REDIS_URL"]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::store::pool::Pool;
+use crate::store::pool::{Plans, Pool};
 use clap::Parser;
 use onsale_common::config::Env;
 use onsale_common::ops::{self, Readiness};
@@ -30,14 +30,14 @@ pub struct Servers {
 impl Servers {
     /// Reads where the servers are, and the limits; connects to nothing yet. A URL that is missing or unusable is a fault
     /// of `env`, said with all the others when its reading ends; until then a stand-in that nobody uses takes its place.
-    pub fn from_env(env: &mut Env, process: &str) -> Self {
+    pub fn from_env(env: &mut Env, process: &str, plans: Plans) -> Self {
         let mut postgres = PostgresConfig::from_env(env);
         let mut redis = RedisConfig::from_env(env);
         let limits = Limits::from_env(env);
-        let pool = store::pool::open(&postgres, process).unwrap_or_else(|error| {
+        let pool = store::pool::open(&postgres, process, plans).unwrap_or_else(|error| {
             fault_unless_missing(env, "ONSALE_POSTGRES_URL", &postgres.url, &error);
             postgres.url = "postgres://nowhere".to_owned();
-            store::pool::open(&postgres, process).expect("the stand-in is a URL")
+            store::pool::open(&postgres, process, plans).expect("the stand-in is a URL")
         });
         let redis = Redis::open(&redis).unwrap_or_else(|error| {
             fault_unless_missing(env, "ONSALE_REDIS_URL", &redis.url, &error);
@@ -69,7 +69,7 @@ pub fn run_worker<L: LaneWorker>(
 ) -> ExitCode {
     let arguments = Arguments::parse();
     run(process, async move |mut env: Env, ready, shutdown| {
-        let servers = Servers::from_env(&mut env, process);
+        let servers = Servers::from_env(&mut env, process, Plans::Once);
         let consume = ConsumeConfig::from_env(&mut env);
         let pool = servers.pool.clone();
         let lane = Arc::new(lane(servers, &mut env));

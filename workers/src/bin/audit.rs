@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use onsale_common::config::Env;
 use onsale_workers::config::{Limits, PostgresConfig};
+use onsale_workers::store::pool::Plans;
 use onsale_workers::store::{self, audit};
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,7 +24,7 @@ async fn check() -> anyhow::Result<bool> {
     let limits = Limits::from_env(&mut env);
     let config = PostgresConfig::from_env(&mut env);
     let config = env.finish(config)?;
-    let pool = store::pool::open(&config, "audit")?;
+    let pool = store::pool::open(&config, "audit", Plans::AsItPays)?;
     // One snapshot for all: what one query sees, the next one does too.
     let mut snapshot = pool.begin().await?;
     audit::begin_snapshot(&mut snapshot, &limits).await?;

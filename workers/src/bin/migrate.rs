@@ -9,6 +9,7 @@ use onsale_common::config::Env;
 use onsale_common::time::Time;
 use onsale_workers::config::PostgresConfig;
 use onsale_workers::lanes::account::password;
+use onsale_workers::store::pool::Plans;
 use onsale_workers::store::{self, demo};
 use sqlx::migrate::MigrateDatabase;
 use sqlx::postgres::{PgConnectOptions, Postgres};
@@ -41,7 +42,7 @@ async fn migrate(arguments: &Arguments) -> anyhow::Result<String> {
     let config = PostgresConfig::from_env(&mut env);
     let config = env.finish(config)?;
     let created = create_database(&config.url).await?;
-    let pool = store::pool::open(&config, "migrate").context("ONSALE_POSTGRES_URL is not usable")?;
+    let pool = store::pool::open(&config, "migrate", Plans::AsItPays).context("ONSALE_POSTGRES_URL is not usable")?;
     store::migrations::run(&pool).await.context("the schema could not be updated")?;
     let mut done = if created { "created the database; " } else { "" }.to_owned();
     done.push_str("the schema is up to date");

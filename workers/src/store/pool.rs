@@ -27,11 +27,30 @@ pub struct Pool {
     turns: Arc<Semaphore>,
 }
 
+/// How often a statement is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plans {
+    /// Once: a lane's statements walk the same way whatever is asked, and while batches are small, to make a plan for each
+    /// costs more than to follow it.
+    Once,
+    /// Whenever Postgres thinks that it pays: for work whose amounts differ.
+    AsItPays,
+}
+
+impl Plans {
+    const fn mode(self) -> &'static str {
+        match self {
+            Self::Once => "force_generic_plan",
+            Self::AsItPays => "auto",
+        }
+    }
+}
+
 /// Makes a pool; it connects when it is first used.
 ///
 /// # Errors
 /// When the URL cannot be parsed.
-pub fn open(config: &PostgresConfig, process: &str) -> Result<Pool, Error> {
+pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool, Error> {
     let options = PgConnectOptions::from_str(&config.url)?.application_name(&format!("onsale-{process}")).options([
         // Work is never cancelled from our side (a cancelled BEGIN can leave a connection inside a transaction), so that
         // Postgres bounds it: a statement, a wait for a lock, and a transaction whose worker is gone.
@@ -43,9 +62,7 @@ pub fn open(config: &PostgresConfig, process: &str) -> Result<Pool, Error> {
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
-        ("enable_bitmapscan", "off"),
-        // One plan for all batches: while they are small, to make a plan for each costs more than to follow it.
-        ("plan_cache_mode", "force_generic_plan"),
+        ("plan_cache_mode", plans.mode()),
         ("jit", "off"),
     ]);
     let library = PgPoolOptions::new()

@@ -2,7 +2,7 @@
 
 use onsale_common::ids::{QueueToken, ScheduleId, UserId};
 use onsale_common::time::Time;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::config::Limits;
@@ -153,24 +153,26 @@ pub async fn admit_next(
     now: Time,
     expires_at: Time,
 ) -> Result<Vec<Admitted>, Failure> {
-    let mut rows: Vec<(Uuid, i64, i64)> = sqlx::query_as(
+    // The number is part of the text: a plan for any number would sort the whole line to take its first.
+    let statement = format!(
         "WITH next AS MATERIALIZED (
              SELECT token FROM queue_tokens
-             WHERE schedule_id = $1 AND status = 0 AND expires_at > $3 ORDER BY ordinal LIMIT $2
+             WHERE schedule_id = $1 AND status = 0 AND expires_at > $2 ORDER BY ordinal LIMIT {most}
          ), locked AS MATERIALIZED (
              SELECT t.token FROM queue_tokens t JOIN next USING (token)
              WHERE t.status = 0 ORDER BY t.token FOR NO KEY UPDATE OF t
          )
-         UPDATE queue_tokens t SET status = 1, active_at = $3, expires_at = $4
+         UPDATE queue_tokens t SET status = 1, active_at = $2, expires_at = $3
          FROM locked WHERE t.token = locked.token
-         RETURNING t.token, t.user_id, t.ordinal",
-    )
-    .bind(schedule.get())
-    .bind(i64::from(most))
-    .bind(now.0)
-    .bind(expires_at.0)
-    .fetch_all(db)
-    .await?;
+         RETURNING t.token, t.user_id, t.ordinal"
+    );
+    let mut rows: Vec<(Uuid, i64, i64)> = sqlx::query_as(AssertSqlSafe(statement))
+        .persistent(false)
+        .bind(schedule.get())
+        .bind(now.0)
+        .bind(expires_at.0)
+        .fetch_all(db)
+        .await?;
     rows.sort_unstable_by_key(|(_, _, ordinal)| *ordinal);
     let admitted =
         |(token, user, _)| Admitted { token: QueueToken::from_uuid(token), user: UserId::new(user), expires_at };
