@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::store::pool::{Plans, Pool};
 use clap::Parser;
 use onsale_common::config::Env;
 use onsale_common::ops::{self, Readiness};
@@ -15,6 +14,7 @@ use crate::config::{ConsumeConfig, Limits, PostgresConfig, RedisConfig};
 use crate::redis::Redis;
 use crate::runtime::{self, LaneWorker, PartitionRange};
 use crate::store;
+use crate::store::pool::{Plans, Pool};
 
 /// What most roles need.
 #[derive(Clone)]

@@ -9,13 +9,13 @@ mod standing;
 
 use std::sync::Arc;
 
-use crate::store::pool::Pool;
 use onsale_common::contract::{Command, Envelope, Lane, Outcome};
 use onsale_common::login::Logins;
 
 use crate::config::Limits;
 use crate::failure::Failure;
 use crate::runtime::LaneWorker;
+use crate::store::pool::Pool;
 
 /// What the lane needs.
 pub struct AccountLane {

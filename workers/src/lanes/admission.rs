@@ -5,7 +5,6 @@ mod join;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::store::pool::Pool;
 use onsale_common::contract::admission::{TokenStatus, TokenView};
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
 use onsale_common::ids::{QueueToken, ScheduleId};
@@ -24,6 +23,7 @@ use crate::redis::Redis;
 use crate::redis::rooms::RoomChange;
 use crate::runtime::LaneWorker;
 use crate::store;
+use crate::store::pool::Pool;
 
 /// What the lane needs.
 pub struct AdmissionLane {

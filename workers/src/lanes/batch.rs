@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::store::pool::Pool;
 use onsale_common::contract::{Code, Envelope, Outcome, Rejection};
 use onsale_common::ids::UserId;
 use onsale_common::time::Time;
@@ -19,7 +18,7 @@ use crate::failure::Failure;
 use crate::store;
 use crate::store::outbox::NewEvent;
 use crate::store::outcomes::Rows;
-use crate::store::pool::Transaction;
+use crate::store::pool::{Pool, Transaction};
 
 /// What is known of one command.
 #[derive(Debug, Clone)]

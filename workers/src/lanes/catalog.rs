@@ -8,12 +8,12 @@ mod views;
 
 use std::sync::Arc;
 
-use crate::store::pool::Pool;
 use onsale_common::contract::{Envelope, Lane, Outcome};
 
 use crate::config::Limits;
 use crate::failure::Failure;
 use crate::runtime::LaneWorker;
+use crate::store::pool::Pool;
 
 /// What the lane needs.
 pub struct CatalogLane {

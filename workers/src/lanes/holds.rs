@@ -1,7 +1,6 @@
 //! Holds that ran out, written down: by cron in time, and by whoever wants one of their seats sooner, so that the end of
 //! a hold is always told before the next hold of its seats.
 
-use crate::store::pool::Pool;
 use onsale_common::contract::event::HoldExpired;
 
 use crate::failure::Failure;
@@ -9,6 +8,7 @@ use crate::redis::Redis;
 use crate::store;
 use crate::store::expiry::{ExpiredHold, Which};
 use crate::store::outbox::NewEvent;
+use crate::store::pool::Pool;
 
 /// Ends holds that have run out, in a transaction of its own; returns how many.
 ///

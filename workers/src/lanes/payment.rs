@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::store::pool::Pool;
 use onsale_common::contract::event::PaymentCompleted;
 use onsale_common::contract::payment::{PaidReservation, PaidSeat, Pay, PaymentMethod, PaymentStatus, PaymentView};
 use onsale_common::contract::reservation::reservation_number;
@@ -27,6 +26,7 @@ use crate::store;
 use crate::store::numbers::Numbers;
 use crate::store::outbox::NewEvent;
 use crate::store::payments::NewPayment;
+use crate::store::pool::Pool;
 
 /// What the lane needs.
 pub struct PaymentLane {

@@ -5,7 +5,6 @@ mod attempts;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::store::pool::Pool;
 use onsale_common::contract::event::{SeatsHeld, SeatsReleased};
 use onsale_common::contract::reservation::GetReservation;
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
@@ -27,6 +26,7 @@ use crate::store;
 use crate::store::expiry::Which;
 use crate::store::numbers::Numbers;
 use crate::store::outbox::NewEvent;
+use crate::store::pool::Pool;
 use crate::store::reservations::Changed;
 
 /// What the lane needs.

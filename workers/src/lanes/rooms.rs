@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::pool::Pool;
 use onsale_common::contract::event::TokenAdmitted;
 use onsale_common::ids::{QueueToken, ScheduleId};
 use onsale_common::time::Time;
@@ -15,6 +14,7 @@ use crate::redis::Redis;
 use crate::redis::rooms::{Place, RoomChange};
 use crate::store;
 use crate::store::outbox::NewEvent;
+use crate::store::pool::Pool;
 use crate::store::rooms::Admitted;
 
 /// Users admitted in one transaction at most, so that a room of a hundred thousand does not block its row for long.

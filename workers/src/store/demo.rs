@@ -1,6 +1,5 @@
 //! The demo data. What is there is left as it is: loading it again changes nothing.
 
-use crate::store::pool::Pool;
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, Utc};
 use onsale_common::contract::catalog::{NewRow, NewSeats, NewSection, row_name};
 use onsale_common::ids::{ConcertId, ScheduleId};
@@ -11,6 +10,7 @@ use sqlx::PgConnection;
 use super::catalog::concerts;
 use super::catalog::schedules::{self, NewSchedule};
 use crate::failure::Failure;
+use crate::store::pool::Pool;
 
 /// The password of every demo user.
 pub const PASSWORD: &str = "onsale-demo";

@@ -1,8 +1,9 @@
 //! The schema, and how it gets there.
 
-use crate::store::pool::Pool;
 use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
+
+use crate::store::pool::Pool;
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 

@@ -91,7 +91,7 @@ pub trait Rows {
     fn bind<'q>(&self, statement: Statement<'q>) -> Statement<'q>;
 }
 
-/// The statement that keeps outcomes and events. What comes before them are writing common table expressions, each with a comma at its end.
+/// The statement that keeps outcomes and events, after the rows: common table expressions that write, each with its comma.
 macro_rules! keep_with {
     ($($rows:expr),*) => {
         concat!("WITH ", $($rows,)* "events AS (", crate::store::outbox::insert_events!(), ")
