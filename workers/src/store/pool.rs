@@ -27,23 +27,14 @@ pub struct Pool {
     turns: Arc<Semaphore>,
 }
 
-/// How often a statement is planned.
+/// How statements are planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plans {
-    /// Once: a lane's statements walk the same way whatever is asked, and while batches are small, to make a plan for each
-    /// costs more than to follow it.
+    /// Once, and row by row along an index: a lane's statements walk the same way whatever is asked, and while batches are
+    /// small, to make a plan for each costs more than to follow it.
     Once,
-    /// Whenever Postgres thinks that it pays: for work whose amounts differ.
+    /// As Postgres thinks that it pays: for work whose amounts differ, and by indexes of ranges of blocks.
     AsItPays,
-}
-
-impl Plans {
-    const fn mode(self) -> &'static str {
-        match self {
-            Self::Once => "force_generic_plan",
-            Self::AsItPays => "auto",
-        }
-    }
 }
 
 /// Makes a pool; it connects when it is first used.
@@ -62,9 +53,12 @@ pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
-        ("plan_cache_mode", plans.mode()),
         ("jit", "off"),
     ]);
+    let options = match plans {
+        Plans::Once => options.options([("plan_cache_mode", "force_generic_plan"), ("enable_bitmapscan", "off")]),
+        Plans::AsItPays => options,
+    };
     let library = PgPoolOptions::new()
         .max_connections(config.connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
