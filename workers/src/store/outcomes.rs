@@ -84,7 +84,7 @@ pub(super) type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 /// Rows that a batch changed, stored in the one statement that keeps its outcomes: one round trip for what belongs together.
 pub trait Rows {
-    /// The whole statement, made with [`keep_with`]; none when nothing changed.
+    /// The whole statement, made with `keep_with!`; none when nothing changed.
     fn statement(&self) -> Option<&'static str>;
 
     /// Binds the parameters of the rows, which follow the ten of the outcomes and events.
