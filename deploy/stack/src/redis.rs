@@ -38,14 +38,6 @@ impl Redis {
         socket_dir(&self.dir).map(|dir| format!("{dir}/redis.sock"))
     }
 
-    /// Where processes of this machine find a database of this server.
-    pub fn local_url_of(&self, database: u8) -> String {
-        match self.socket() {
-            Some(socket) => format!("redis+unix://{socket}?db={database}"),
-            None => format!("redis://127.0.0.1:{}/{database}", self.port().unwrap_or(0)),
-        }
-    }
-
     fn write_configuration(&self, port: u16) -> Result<()> {
         let socket = self.socket().map_or_else(String::new, |path| format!("unixsocket {path}\nunixsocketperm 700\n"));
         let configuration = format!(
@@ -117,7 +109,7 @@ impl Server for Redis {
     }
 
     fn local_url(&self) -> String {
-        self.local_url_of(0)
+        self.socket().map_or_else(|| self.url(), |socket| format!("redis+unix://{socket}?db=0"))
     }
 
     fn pid(&self) -> Option<u32> {
