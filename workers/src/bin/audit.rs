@@ -26,7 +26,7 @@ async fn check() -> anyhow::Result<bool> {
     let config = env.finish(config)?;
     let pool = store::pool::open(&config, "audit", Plans::AsItPays)?;
     // One snapshot for all: what one query sees, the next one does too.
-    let mut snapshot = pool.begin().await?;
+    let mut snapshot = pool.acquire().await?;
     audit::begin_snapshot(&mut snapshot, &limits).await?;
     let mut clean = true;
     for invariant in audit::INVARIANTS {

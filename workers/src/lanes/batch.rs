@@ -36,7 +36,6 @@ enum State {
 /// A transaction over a batch of commands.
 pub(super) struct Batch {
     transaction: Transaction,
-    now: Time,
     commands: Vec<Arc<Envelope>>,
     states: Vec<State>,
     key_owners: Vec<Option<UserId>>,
@@ -46,7 +45,6 @@ pub(super) struct Batch {
 impl Batch {
     /// Begins the transaction and finds what was settled before.
     pub(super) async fn begin(pool: &Pool, commands: Vec<Arc<Envelope>>) -> Result<Self, Failure> {
-        let mut transaction = pool.begin().await?;
         let mut first_with: HashMap<Uuid, usize> = HashMap::with_capacity(commands.len());
         let mut states = Vec::with_capacity(commands.len());
         for (n, command) in commands.iter().enumerate() {
@@ -54,17 +52,17 @@ impl Batch {
             states.push(if first == n { State::Open } else { State::SameAs(first) });
         }
         let ids: Vec<Uuid> = first_with.keys().copied().collect();
-        let (now, known) = store::outcomes::now_and_known(&mut transaction, &ids).await?;
+        let (transaction, known) = store::outcomes::begin(pool, &ids).await?;
         for (id, outcome) in known {
             states[first_with[&id]] = State::Known(outcome);
         }
         let key_owners = vec![None; commands.len()];
-        Ok(Self { transaction, now, commands, states, key_owners, events: Vec::new() })
+        Ok(Self { transaction, commands, states, key_owners, events: Vec::new() })
     }
 
     /// The clock of Postgres as the batch began.
     pub(super) fn now(&self) -> Time {
-        self.now
+        self.transaction.began_at()
     }
 
     /// The transaction.
@@ -150,9 +148,10 @@ impl Batch {
             // Nothing was written: everything was settled before.
             self.transaction.rollback().await?;
         } else {
-            store::outcomes::keep(&mut self.transaction, &outcomes, &self.events, rows, self.now).await?;
+            let now = self.now();
+            store::outcomes::keep(&mut self.transaction, &outcomes, &self.events, rows, now).await?;
             if !keys.is_empty() {
-                store::outcomes::keep_keys(&mut self.transaction, &mut keys, self.now).await?;
+                store::outcomes::keep_keys(&mut self.transaction, &mut keys, now).await?;
             }
             self.transaction.commit().await?;
         }

@@ -164,21 +164,18 @@ impl ReservationLane {
         let now = batch.now();
         let reservations = store::reservations::lock(batch.db(), &sorted(reservations)).await?;
         seats.extend(reservations.iter().flat_map(|reservation| &reservation.seats).map(|seat| seat.get()));
-        let mut sale = Sale {
+        let (seats, schedules, pairs) = (sorted(seats), sorted(schedules), sorted(pairs));
+        let limit = self.limits.seats_per_user;
+        let terms =
+            store::reservations::lock_seats_and_read_terms(batch.db(), &seats, &schedules, &pairs, limit, now).await?;
+        let holds = store::reservations::holds_of_users(batch.db(), &sorted(only_holders), now).await?;
+        Ok(Sale {
+            schedules: terms.windows,
+            seats: views::by_id(terms.seats),
             reservations: reservations.into_iter().map(|reservation| (reservation.id, reservation)).collect(),
-            ..Sale::default()
-        };
-        if !schedules.is_empty() {
-            let limit = self.limits.seats_per_user;
-            let terms = store::reservations::terms(batch.db(), &sorted(schedules), &sorted(pairs), limit, now).await?;
-            (sale.schedules, sale.seats_of_users) = (terms.windows, terms.seats_of_users);
-            sale.holds_of_users = store::reservations::holds_of_users(batch.db(), &sorted(only_holders), now)
-                .await?
-                .into_iter()
-                .collect();
-        }
-        sale.seats = views::by_id(store::seats::lock(batch.db(), &sorted(seats)).await?);
-        Ok(sale)
+            seats_of_users: terms.seats_of_users,
+            holds_of_users: holds.into_iter().collect(),
+        })
     }
 
     /// Decides the open commands one after another, in their order of arrival.

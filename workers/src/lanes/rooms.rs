@@ -34,7 +34,7 @@ pub(crate) async fn admit_waiting(
     // Whoever joins after this look finds the room as it is now, or is admitted by the next tick of cron.
     while store::rooms::anybody_waits(&mut *pool.acquire().await?, schedule).await? {
         let mut transaction = pool.begin().await?;
-        let (now, _) = store::outcomes::now_and_known(&mut transaction, &[]).await?;
+        let now = transaction.began_at();
         let Some((_, room)) = store::rooms::lock(&mut transaction, &[schedule.get()], limits).await?.pop() else {
             return Ok(count);
         };

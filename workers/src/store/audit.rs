@@ -172,7 +172,7 @@ pub const INVARIANTS: &[Invariant] = &[
 /// # Errors
 /// When Postgres fails.
 pub async fn begin_snapshot(db: &mut PgConnection, limits: &Limits) -> Result<(), Failure> {
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *db).await?;
+    sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *db).await?;
     sqlx::query(
         "SELECT set_config('statement_timeout', '10min', true),
                 set_config('enable_nestloop', 'off', true), set_config('enable_hashjoin', 'on', true),

@@ -10,32 +10,24 @@ use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::store::outbox::{NewEvent, bind_events};
+use crate::store::pool::{Pool, Transaction};
 
-/// The clock of Postgres, which all workers share, and the outcomes known already among some commands.
+/// Prepares, on a new connection, what [`begin`] asks by name: Postgres then plans it once and not for each batch.
+pub(super) const PREPARE: &str = "PREPARE known_outcomes (uuid[]) AS
+     SELECT command_id, ok, reply FROM command_outcomes WHERE command_id = ANY($1)";
+
+/// Begins a transaction that is to settle some commands, and finds the outcomes known already among them.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn now_and_known(db: &mut PgConnection, commands: &[Uuid]) -> Result<(Time, Vec<(Uuid, Outcome)>), Failure> {
-    #[derive(FromRow)]
-    struct Row {
-        now: chrono::DateTime<chrono::Utc>,
-        command_id: Option<Uuid>,
-        ok: Option<bool>,
-        reply: Option<String>,
-    }
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT statement_timestamp() AS now, o.command_id, o.ok, o.reply
-         FROM (SELECT 1) AS one LEFT JOIN command_outcomes o ON o.command_id = ANY($1)",
-    )
-    .bind(commands)
-    .fetch_all(db)
-    .await?;
-    let now = rows.first().map_or_else(Time::now, |row| Time(row.now));
-    let known = rows.into_iter().filter_map(|row| match (row.command_id, row.ok, row.reply) {
-        (Some(id), Some(ok), Some(json)) => Some((id, Outcome { ok, json: json.into() })),
-        _ => None,
+pub async fn begin(pool: &Pool, commands: &[Uuid]) -> Result<(Transaction, Vec<(Uuid, Outcome)>), Failure> {
+    let ids: Vec<String> = commands.iter().map(Uuid::to_string).collect();
+    let (transaction, rows) = pool.begin_and_ask(&format!("EXECUTE known_outcomes('{{{}}}')", ids.join(","))).await?;
+    let known = rows.iter().map(|row| {
+        let (id, ok, json): (Uuid, bool, String) = FromRow::from_row(row)?;
+        Ok((id, Outcome { ok, json: json.into() }))
     });
-    Ok((now, known.collect()))
+    Ok((transaction, known.collect::<Result<_, sqlx::Error>>()?))
 }
 
 /// A key that had its effect: of which request, and with which outcome.

@@ -5,12 +5,14 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use onsale_common::time::Time;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Error, Executor, PgConnection, PgPool, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres, Row, raw_sql};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::PostgresConfig;
+use crate::store::outcomes;
 
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,7 +33,7 @@ pub struct Pool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plans {
     /// Once, and row by row along an index: a lane's statements walk the same way whatever is asked, and while batches are
-    /// small, to make a plan for each costs more than to follow it.
+    /// small, to make a plan for each costs more than to follow it. The tables must be there.
     Once,
     /// As Postgres thinks that it pays: for work whose amounts differ, and by indexes of ranges of blocks.
     AsItPays,
@@ -55,9 +57,12 @@ pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool
         ("enable_mergejoin", "off"),
         ("jit", "off"),
     ]);
-    let options = match plans {
-        Plans::Once => options.options([("plan_cache_mode", "force_generic_plan"), ("enable_bitmapscan", "off")]),
-        Plans::AsItPays => options,
+    let (options, prepare) = match plans {
+        Plans::Once => {
+            let once = [("plan_cache_mode", "force_generic_plan"), ("enable_bitmapscan", "off")];
+            (options.options(once), outcomes::PREPARE)
+        }
+        Plans::AsItPays => (options, ""),
     };
     let library = PgPoolOptions::new()
         .max_connections(config.connections_max)
@@ -65,6 +70,12 @@ pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool
         // A dead connection shows at its first statement, and the batch is tried again; a ping for each batch would not
         // prevent that.
         .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection.execute(prepare).await?;
+                Ok(())
+            })
+        })
         .after_release(|connection, _| {
             Box::pin(async move {
                 connection.execute("ROLLBACK").await?;
@@ -105,9 +116,21 @@ impl Pool {
     /// # Errors
     /// As [`Pool::acquire`].
     pub async fn begin(&self) -> Result<Transaction, Error> {
+        Ok(self.begin_and_ask("").await?.0)
+    }
+
+    /// Begins a transaction and asks its first questions in the same round trip. They are a text, because what has
+    /// parameters travels by itself.
+    ///
+    /// # Errors
+    /// As [`Pool::acquire`].
+    pub async fn begin_and_ask(&self, questions: &str) -> Result<(Transaction, Vec<PgRow>), Error> {
         let mut lent = self.acquire().await?;
-        lent.execute("BEGIN").await?;
-        Ok(Transaction(lent))
+        let begin = format!("BEGIN; SELECT statement_timestamp(); {questions}");
+        let mut rows = lent.fetch_all(raw_sql(AssertSqlSafe(begin))).await?.into_iter();
+        let clock = rows.next().ok_or(Error::RowNotFound)?;
+        let transaction = Transaction { lent, began_at: Time(clock.try_get(0)?) };
+        Ok((transaction, rows.collect()))
     }
 
     /// Closes every connection; waits for those that are lent.
@@ -168,9 +191,17 @@ impl DerefMut for Lent {
 
 /// A transaction. Dropped, it is rolled back.
 #[derive(Debug)]
-pub struct Transaction(Lent);
+pub struct Transaction {
+    lent: Lent,
+    began_at: Time,
+}
 
 impl Transaction {
+    /// When it began, by the clock of Postgres, which all workers share.
+    pub fn began_at(&self) -> Time {
+        self.began_at
+    }
+
     /// Commits.
     ///
     /// # Errors
@@ -188,8 +219,8 @@ impl Transaction {
     }
 
     async fn end(mut self, how: &'static str) -> Result<(), Error> {
-        self.0.execute(how).await?;
-        self.0.give_back();
+        self.lent.execute(how).await?;
+        self.lent.give_back();
         Ok(())
     }
 }
@@ -198,12 +229,12 @@ impl Deref for Transaction {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0
+        &self.lent
     }
 }
 
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.lent
     }
 }

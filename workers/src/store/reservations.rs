@@ -12,7 +12,7 @@ use crate::domain::hold::{Reservation, SaleWindow, Seat};
 use crate::failure::Failure;
 use crate::store::outcomes::{Rows, Statement, keep_with};
 use crate::store::pages::PageAsked;
-use crate::store::seats::{bind_seats, update_seats};
+use crate::store::seats::{Row as SeatRow, bind_seats, update_seats};
 
 /// What a status is in its column.
 pub(super) const RESERVED: i16 = 0;
@@ -141,12 +141,13 @@ pub async fn pages(db: &mut PgConnection, asked: &[ReservationsAsked]) -> Result
     Ok(pages)
 }
 
-/// What holding needs to know of some schedules, and how many seats some users hold or own in them.
+/// Reads and locks some seats and, for holds of them, reads the schedules and how many seats their users have already.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn terms(
+pub async fn lock_seats_and_read_terms(
     db: &mut PgConnection,
+    seats: &[i64],
     schedules: &[i64],
     pairs: &[(UserId, ScheduleId)],
     seats_per_user: u32,
@@ -154,8 +155,10 @@ pub async fn terms(
 ) -> Result<Terms, Failure> {
     #[derive(FromRow)]
     struct Row {
+        kind: i32,
+        #[sqlx(flatten)]
+        seat: SeatRow,
         schedule_id: i64,
-        window: bool,
         user_id: i64,
         seats: i64,
         booking_open_at: Option<chrono::DateTime<chrono::Utc>>,
@@ -163,46 +166,66 @@ pub async fn terms(
         seats_per_user: Option<i32>,
         paused: bool,
     }
-    // Two questions in one round trip: a row is a schedule's window, or a user's seats.
+    let mut terms = Terms::default();
+    if seats.is_empty() && schedules.is_empty() {
+        return Ok(terms);
+    }
+    // Three questions in one round trip: a row is a seat, a schedule's window, or how many seats a user has.
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT s.id AS schedule_id, true AS window, 0::bigint AS user_id, 0::bigint AS seats,
-                s.booking_open_at, s.booking_close_at, s.seats_per_user, r.paused
-         FROM schedules s JOIN rooms r ON r.schedule_id = s.id WHERE s.id = ANY($1)
+        "WITH locked AS (
+             SELECT id, seat_number, price, status, reservation_id, held_until
+             FROM seats WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
+         )
+         SELECT 0 AS kind, locked.*, 0::bigint AS schedule_id, 0::bigint AS user_id, 0::bigint AS seats,
+                NULL::timestamptz AS booking_open_at, NULL::timestamptz AS booking_close_at,
+                NULL::integer AS seats_per_user, false AS paused
+         FROM locked
          UNION ALL
-         SELECT r.schedule_id, false, r.user_id, sum(cardinality(r.seat_ids)), NULL, NULL, NULL, false
-         FROM unnest($2::bigint[], $3::bigint[]) AS wanted(user_id, schedule_id)
+         SELECT 1, 0, 0, 0, 0::smallint, NULL, NULL, s.id, 0, 0,
+                s.booking_open_at, s.booking_close_at, s.seats_per_user, r.paused
+         FROM schedules s JOIN rooms r ON r.schedule_id = s.id WHERE s.id = ANY($2)
+         UNION ALL
+         SELECT 2, 0, 0, 0, 0::smallint, NULL, NULL, r.schedule_id, r.user_id, sum(cardinality(r.seat_ids)),
+                NULL, NULL, NULL, false
+         FROM unnest($3::bigint[], $4::bigint[]) AS wanted(user_id, schedule_id)
          JOIN reservations r USING (user_id, schedule_id)
-         WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > $4)
+         WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > $5)
          GROUP BY r.schedule_id, r.user_id",
     )
+    .bind(seats)
     .bind(schedules)
     .bind(pairs.iter().map(|(user, _)| user.get()).collect::<Vec<_>>())
     .bind(pairs.iter().map(|(_, schedule)| schedule.get()).collect::<Vec<_>>())
     .bind(now.0)
     .fetch_all(db)
     .await?;
-    let mut terms = Terms::default();
     for row in rows {
         let schedule = ScheduleId::new(row.schedule_id);
-        if let (true, Some(open), Some(close)) = (row.window, row.booking_open_at, row.booking_close_at) {
-            let window = SaleWindow {
-                booking_open_at: Time(open),
-                booking_close_at: Time(close),
-                paused: row.paused,
-                seats_per_user: row.seats_per_user.map_or(seats_per_user, i32::unsigned_abs),
-            };
-            terms.windows.insert(schedule, window);
-        } else {
-            let seats = u32::try_from(row.seats).unwrap_or(u32::MAX);
-            terms.seats_of_users.insert((UserId::new(row.user_id), schedule), seats);
+        match (row.kind, row.booking_open_at, row.booking_close_at) {
+            (0, ..) => terms.seats.push(row.seat.into()),
+            (1, Some(open), Some(close)) => {
+                let window = SaleWindow {
+                    booking_open_at: Time(open),
+                    booking_close_at: Time(close),
+                    paused: row.paused,
+                    seats_per_user: row.seats_per_user.map_or(seats_per_user, i32::unsigned_abs),
+                };
+                terms.windows.insert(schedule, window);
+            }
+            _ => {
+                let seats = u32::try_from(row.seats).unwrap_or(u32::MAX);
+                terms.seats_of_users.insert((UserId::new(row.user_id), schedule), seats);
+            }
         }
     }
     Ok(terms)
 }
 
-/// On what terms some users may hold seats of some schedules.
+/// On what terms some users may hold some seats.
 #[derive(Debug, Default)]
 pub struct Terms {
+    /// The seats.
+    pub seats: Vec<Seat>,
     /// What holding needs to know of the schedules that exist.
     pub windows: HashMap<ScheduleId, SaleWindow>,
     /// How many seats the users hold or own; those without any are left out.

@@ -24,7 +24,7 @@ pub(super) const fn status(code: i16) -> SeatStatus {
 }
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: i64,
     seat_number: i32,
     price: i64,
