@@ -232,8 +232,12 @@ fn share_since(started: Instant, own_seconds: f64) -> f64 {
     (cpu::own_seconds() - own_seconds) / started.elapsed().as_secs_f64() / processors
 }
 
+/// An empty histogram of microseconds.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("bounds that are in order")
+}
+
 fn count(samples: &[Sample], from: Instant, end: Instant, generator_share: f64) -> Run {
-    let histogram = || Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("bounds that are in order");
     let mut run = Run {
         done: 0,
         answered: samples.iter().filter(|sample| sample.heard == Heard::Done).count() as u64,

@@ -120,6 +120,10 @@ impl Bench {
         if wanted("join") || wanted("poll") || wanted("hold") || wanted("open_loop") {
             self.join_poll_hold().await?;
         }
+        // Next to the capacity that it offers parts of: a machine that is shared is not the same some minutes later.
+        if wanted("open_loop") {
+            self.open_loop().await?;
+        }
         if wanted("hold_spread") {
             self.hold("hold_spread", HOLDS_PER_S, 1000, false).await?;
         }
@@ -135,9 +139,6 @@ impl Bench {
         }
         if wanted("mixed") {
             self.mixed().await?;
-        }
-        if wanted("open_loop") {
-            self.open_loop().await?;
         }
         if wanted("idle_latency") {
             self.idle_latency().await?;

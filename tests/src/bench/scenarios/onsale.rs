@@ -60,7 +60,7 @@ impl Bench {
     pub(super) async fn open_loop(&mut self) -> Result<()> {
         let capacity = self.figures.latest("hold").context("open_loop needs hold")?;
         let window = Window { warm_up: Duration::from_secs(1), ..self.size.window };
-        for percent in [25, 50, 75, 150] {
+        for percent in [150, 75, 50, 25] {
             let rate = capacity * f64::from(percent) / 100.0;
             let needed = (rate * (window.warm_up + window.counted).as_secs_f64()) as u64 + 1;
             let crowd = self.crowd_of(needed.min(self.size.users), 1).await?;
