@@ -77,7 +77,10 @@ impl Crew {
     /// Takes or keeps the slot of a job that one process at a time does.
     async fn claim(&self, job: &str) -> Result<bool, Failure> {
         const LEASE: Duration = Duration::from_secs(10);
-        store::slots::claim(&mut *self.servers.pool.acquire().await?, job, self.me, LEASE).await
+        let mut db = self.servers.pool.acquire().await?;
+        let claimed = store::slots::claim(&mut db, job, self.me, LEASE).await?;
+        db.give_back();
+        Ok(claimed)
     }
 }
 

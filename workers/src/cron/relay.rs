@@ -96,13 +96,15 @@ impl Relay {
                 horizon = further;
                 events = store::outbox::unpublished(&mut db, horizon, CHUNK).await?;
             }
-            drop(db);
+            db.give_back();
             if events.is_empty() {
                 break;
             }
             let published = publish(&channel, &events).await;
             if let Some(last) = events[..published].last() {
-                store::outbox::mark_published(&mut *pool.acquire().await?, last.id).await?;
+                let mut db = pool.acquire().await?;
+                store::outbox::mark_published(&mut db, last.id).await?;
+                db.give_back();
             }
             count += published as u64;
             if let Some(next) = events.get(published) {
