@@ -120,7 +120,7 @@ impl Pool {
     }
 
     /// Begins a transaction and asks its first questions in the same round trip. They are a text, because what has
-    /// parameters travels by itself.
+    /// parameters travels by itself: nothing that a client wrote may be in them.
     ///
     /// # Errors
     /// As [`Pool::acquire`].
