@@ -177,10 +177,10 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Takes a full system's refusals for a part of the scenario, or not.
+    /// Takes a full system's refusals for a part of the scenario.
     #[must_use]
-    pub fn may_be_refused(self, may_be_refused: bool) -> Self {
-        Self { may_be_refused, ..self }
+    pub fn may_be_refused(self) -> Self {
+        Self { may_be_refused: true, ..self }
     }
 }
 

@@ -56,7 +56,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Holds that arrive at a part of the capacity that this round measured, whether or not earlier ones are answered.
+    /// Holds that arrive at a part of the capacity that this round measured, whether or not earlier ones are answered. A
+    /// machine that is shared may lose much of its capacity meanwhile: refusals are counted at every part.
     pub(super) async fn open_loop(&mut self) -> Result<()> {
         let capacity = self.figures.latest("hold").context("open_loop needs hold")?;
         let window = Window { warm_up: Duration::from_secs(1), ..self.size.window };
@@ -64,8 +65,7 @@ impl Bench {
             let rate = capacity * f64::from(percent) / 100.0;
             let needed = (rate * (window.warm_up + window.counted).as_secs_f64()) as u64 + 1;
             let crowd = self.crowd_of(needed.min(self.size.users), 1).await?;
-            let overload = percent > 100;
-            let fans = (0..ARRIVAL_CONNECTIONS).map(|_| crowd.holder(false).may_be_refused(overload));
+            let fans = (0..ARRIVAL_CONNECTIONS).map(|_| crowd.holder(false).may_be_refused());
             self.world.rest().await?;
             let before = self.world.cpu_seconds();
             let run = load::open(&self.world.address, fans.collect(), rate, window).await?;
@@ -82,11 +82,11 @@ impl Bench {
             if percent == 50 {
                 self.figures.add("open_loop_50.spread", "p99 / p50", run.ms_at(99.0) / run.ms_at(50.0));
             }
-            if overload {
+            self.figures.add(&format!("{name}.refused"), "1/s", run.refused as f64 / run.seconds);
+            if percent > 100 {
                 let refused_ms = run.refusal_us.value_at_percentile(99.0) as f64 / 1000.0;
                 self.figures.add("open_loop", "1/s at 150 %", run.per_second());
-                self.figures.add("open_loop_150.refused", "1/s", run.refused as f64 / run.seconds);
-                self.figures.add("open_loop_150.refused.p99", "ms", refused_ms);
+                self.figures.add(&format!("{name}.refused.p99"), "ms", refused_ms);
             }
         }
         Ok(())
