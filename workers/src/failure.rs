@@ -7,7 +7,7 @@ use sqlx::error::DatabaseError;
 pub enum Failure {
     /// Postgres refused a statement, or could not be reached.
     #[error("postgres: {0}")]
-    Postgres(#[from] sqlx::Error),
+    Postgres(sqlx::Error),
     /// Another transaction came first with something that this one had counted on; the batch starts again and sees it.
     #[error("another transaction was first: {0}")]
     Overtaken(&'static str),
@@ -23,6 +23,24 @@ pub enum Remedy {
     Retry,
     /// A row of the batch is the cause: look for it in halves.
     Isolate,
+}
+
+/// The constraints by which a batch learns that another transaction was first, and with what. A batch looks before it
+/// inserts, so that a row that meets its like here was inserted meanwhile.
+const OVERTAKEN: [(&str, &str); 3] = [
+    ("command_outcomes_pkey", "a command id"),
+    ("idempotency_keys_pkey", "an idempotency key"),
+    ("queue_tokens_one_live", "a user's live token"),
+];
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        let constraint = error.as_database_error().and_then(DatabaseError::constraint);
+        match OVERTAKEN.iter().find(|(name, _)| constraint == Some(name)) {
+            Some((_, with)) => Self::Overtaken(with),
+            None => Self::Postgres(error),
+        }
+    }
 }
 
 impl Failure {

@@ -88,8 +88,7 @@ macro_rules! keep_with {
     ($($rows:expr),*) => {
         concat!("WITH ", $($rows,)* "events AS (", crate::store::outbox::insert_events!(), ")
          INSERT INTO command_outcomes (command_id, ok, reply, created_at)
-         SELECT *, $2 FROM unnest($8::uuid[], $9::boolean[], $10::text[])
-         ON CONFLICT DO NOTHING")
+         SELECT *, $2 FROM unnest($8::uuid[], $9::boolean[], $10::text[])")
     };
 }
 pub(super) use keep_with;
@@ -116,8 +115,8 @@ pub async fn keep(
     if let Some((rows, _)) = with_rows {
         keep = rows.bind(keep);
     }
-    let kept = keep.execute(db).await?;
-    if kept.rows_affected() == ids.len() as u64 { Ok(()) } else { Err(Failure::Overtaken("a command id")) }
+    keep.execute(db).await?;
+    Ok(())
 }
 
 /// A key to keep.
@@ -139,10 +138,9 @@ pub struct NewKey<'a> {
 /// [`Failure::Overtaken`] when another transaction used one of them meanwhile.
 pub async fn keep_keys(db: &mut PgConnection, keys: &mut [NewKey<'_>], now: Time) -> Result<(), Failure> {
     keys.sort_unstable_by(|a, b| (a.user, a.key).cmp(&(b.user, b.key)));
-    let kept = sqlx::query(
+    sqlx::query(
         "INSERT INTO idempotency_keys (user_id, key, request_hash, command_id, created_at)
-         SELECT *, $5 FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::uuid[])
-         ON CONFLICT DO NOTHING",
+         SELECT *, $5 FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::uuid[])",
     )
     .bind(keys.iter().map(|key| key.user.get()).collect::<Vec<_>>())
     .bind(keys.iter().map(|key| key.key).collect::<Vec<_>>())
@@ -151,5 +149,5 @@ pub async fn keep_keys(db: &mut PgConnection, keys: &mut [NewKey<'_>], now: Time
     .bind(now.0)
     .execute(db)
     .await?;
-    if kept.rows_affected() == keys.len() as u64 { Ok(()) } else { Err(Failure::Overtaken("an idempotency key")) }
+    Ok(())
 }

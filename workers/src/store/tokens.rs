@@ -167,7 +167,6 @@ pub async fn insert(db: &mut PgConnection, tokens: &[NewToken], now: Time) -> Re
          FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::boolean[], $5::timestamptz[])
               WITH ORDINALITY AS new(token, schedule_id, user_id, active, expires_at, n)
          ORDER BY n
-         ON CONFLICT DO NOTHING
          RETURNING token, ordinal",
     )
     .bind(tokens.iter().map(|new| new.token.uuid()).collect::<Vec<_>>())
@@ -178,9 +177,6 @@ pub async fn insert(db: &mut PgConnection, tokens: &[NewToken], now: Time) -> Re
     .bind(now.0)
     .fetch_all(db)
     .await?;
-    if rows.len() != tokens.len() {
-        return Err(Failure::Overtaken("a user's live token"));
-    }
     // A plain insert returns its rows in order, which the documentation does not promise.
     let ordinals: std::collections::HashMap<Uuid, i64> = rows.into_iter().collect();
     Ok(tokens.iter().map(|new| ordinals[&new.token.uuid()]).collect())
