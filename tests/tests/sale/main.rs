@@ -19,4 +19,5 @@ mod outages;
 mod races;
 mod room;
 mod rows;
+mod seat_locks;
 mod service_room;

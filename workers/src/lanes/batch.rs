@@ -19,6 +19,7 @@ use crate::store;
 use crate::store::outbox::NewEvent;
 use crate::store::outcomes::Rows;
 use crate::store::pool::{Pool, Transaction};
+use crate::store::questions::{Answers, Questions};
 
 /// What is known of one command.
 #[derive(Debug, Clone)]
@@ -45,6 +46,15 @@ pub(super) struct Batch {
 impl Batch {
     /// Begins the transaction and finds what was settled before.
     pub(super) async fn begin(pool: &Pool, commands: Vec<Arc<Envelope>>) -> Result<Self, Failure> {
+        Ok(Self::begin_and_ask(pool, commands, |_| ()).await?.0)
+    }
+
+    /// The same, and asks in the same message for what the commands look at, whether or not they are settled already.
+    pub(super) async fn begin_and_ask(
+        pool: &Pool,
+        commands: Vec<Arc<Envelope>>,
+        ask_more: impl FnOnce(&mut Questions),
+    ) -> Result<(Self, Answers), Failure> {
         let mut first_with: HashMap<Uuid, usize> = HashMap::with_capacity(commands.len());
         let mut states = Vec::with_capacity(commands.len());
         for (n, command) in commands.iter().enumerate() {
@@ -52,12 +62,12 @@ impl Batch {
             states.push(if first == n { State::Open } else { State::SameAs(first) });
         }
         let ids: Vec<Uuid> = first_with.keys().copied().collect();
-        let (transaction, known) = store::outcomes::begin(pool, &ids).await?;
+        let (transaction, known, answers) = store::outcomes::begin(pool, &ids, ask_more).await?;
         for (id, outcome) in known {
             states[first_with[&id]] = State::Known(outcome);
         }
         let key_owners = vec![None; commands.len()];
-        Ok(Self { transaction, commands, states, key_owners, events: Vec::new() })
+        Ok((Self { transaction, commands, states, key_owners, events: Vec::new() }, answers))
     }
 
     /// The clock of Postgres as the batch began.

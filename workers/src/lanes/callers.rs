@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use onsale_common::contract::{Code, Command, Envelope, Rejection};
-use onsale_common::ids::{QueueToken, ScheduleId, UserId};
+use onsale_common::contract::{Code, Envelope, Rejection};
+use onsale_common::ids::{QueueToken, UserId};
 use onsale_common::time::Time;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -41,26 +41,6 @@ impl Callers {
             return Ok(Self::default());
         }
         Ok(Self::from(store::tokens::lock(db, &tokens).await?))
-    }
-
-    /// Reads and locks the tokens of some commands and, for holds, every other live token that opens the schedule to the
-    /// user: together they are the user's lock within the schedule. Of two holds with different tokens at least one sees
-    /// the other's token, which was there before its own, and waits for it.
-    pub(super) async fn lock_users<'a>(
-        db: &mut PgConnection,
-        commands: impl Iterator<Item = &'a Envelope> + Clone,
-    ) -> Result<Self, Failure> {
-        let other = |command: &Envelope| match (&command.command, command.token?.schedule()) {
-            (Command::HoldSeats(hold), ScheduleId::SERVICE_WIDE) => Some((hold.user_id, hold.schedule_id)),
-            (Command::HoldSeats(hold), _) => Some((hold.user_id, ScheduleId::SERVICE_WIDE)),
-            _ => None,
-        };
-        let others = sorted(commands.clone().filter_map(other).collect());
-        let tokens = distinct(commands);
-        if tokens.is_empty() {
-            return Ok(Self::default());
-        }
-        Ok(Self::from(store::tokens::lock_with_others(db, &tokens, &others).await?))
     }
 
     /// The token that a command came with, in whatever state.

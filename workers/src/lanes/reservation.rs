@@ -8,7 +8,7 @@ use std::sync::Arc;
 use onsale_common::contract::event::{SeatsHeld, SeatsReleased};
 use onsale_common::contract::reservation::GetReservation;
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
-use onsale_common::ids::{QueueToken, ReservationId, SeatId, UserId};
+use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
 use onsale_common::time::Time;
 use serde_json::json;
 use uuid::Uuid;
@@ -20,6 +20,7 @@ use crate::config::Limits;
 use crate::domain::hold::{Release, Reservation, Sale, seat_taken};
 use crate::failure::Failure;
 use crate::redis::Redis;
+use crate::redis::keeper::LockKeeper;
 use crate::redis::seats::{Asking, Verdict};
 use crate::runtime::LaneWorker;
 use crate::store;
@@ -28,6 +29,7 @@ use crate::store::numbers::Numbers;
 use crate::store::outbox::NewEvent;
 use crate::store::pool::Pool;
 use crate::store::reservations::Changed;
+use crate::store::sale::Wanted;
 
 /// What the lane needs.
 pub struct ReservationLane {
@@ -35,6 +37,8 @@ pub struct ReservationLane {
     pub pool: Pool,
     /// Seat locks.
     pub redis: Redis,
+    /// Those of committed holds.
+    pub keeper: LockKeeper,
     /// Lifetimes and limits.
     pub limits: Limits,
     /// Numbers for new reservations.
@@ -120,9 +124,10 @@ impl ReservationLane {
 
     /// Settles the commands, unless a seat that they want is of a hold that ran out and that nobody has ended yet.
     async fn try_write(&self, commands: Vec<Arc<Envelope>>, ended: &[ReservationId]) -> Result<Written, Failure> {
-        let mut batch = Batch::begin(&self.pool, commands).await?;
-        let open = batch.open();
-        let callers = Callers::lock_users(batch.db(), open.iter().map(|(_, command)| &**command)).await?;
+        let wanted = wanted(&commands);
+        let (mut batch, answers) = Batch::begin_and_ask(&self.pool, commands, |more| wanted.ask(more)).await?;
+        let found = wanted.found(answers, self.limits.seats_per_user)?;
+        let callers = Callers::from(found.tokens);
         let proven = |command: &Envelope| match &command.command {
             Command::HoldSeats(hold) => {
                 callers.of(command).ok().map(|token| token.user).filter(|user| *user == hold.user_id)
@@ -130,9 +135,16 @@ impl ReservationLane {
             _ => None,
         };
         batch.replay_keys(proven).await?;
+        let open = batch.open();
         attempts::record(&mut batch, &open, &callers).await?;
         let open = batch.open();
-        let mut sale = self.load(&mut batch, &open).await?;
+        let mut sale = Sale {
+            schedules: found.windows,
+            seats: views::by_id(found.seats),
+            reservations: found.reservations.into_iter().map(|reservation| (reservation.id, reservation)).collect(),
+            seats_of_users: found.seats_of_users,
+            holds_of_users: holds_of_users(&mut batch, &open).await?,
+        };
         let ran_out = sale.ran_out(batch.now());
         if !ran_out.is_empty() && ran_out != ended {
             batch.abandon().await?;
@@ -143,39 +155,6 @@ impl ReservationLane {
         let outcomes = batch.commit_with(Some(&rows(&changes, &sale, &holds))).await?;
         self.tell_redis(&changes).await;
         Ok(Written::Settled(outcomes))
-    }
-
-    /// Loads, in the global lock order, every row that the decisions look at.
-    async fn load(&self, batch: &mut Batch, open: &[(usize, Arc<Envelope>)]) -> Result<Sale, Failure> {
-        let (mut schedules, mut pairs, mut seats, mut reservations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut only_holders = Vec::new();
-        for (_, command) in open {
-            match &command.command {
-                Command::HoldSeats(hold) => {
-                    schedules.push(hold.schedule_id.get());
-                    pairs.push((hold.user_id, hold.schedule_id));
-                    only_holders.extend(hold.only_hold.then_some(hold.user_id.get()));
-                    seats.extend(hold.seat_ids.as_slice().iter().map(|seat| seat.get()));
-                }
-                Command::ReleaseReservation(release) => reservations.push(release.reservation_id.get()),
-                _ => {}
-            }
-        }
-        let now = batch.now();
-        let reservations = store::reservations::lock(batch.db(), &sorted(reservations)).await?;
-        seats.extend(reservations.iter().flat_map(|reservation| &reservation.seats).map(|seat| seat.get()));
-        let (seats, schedules, pairs) = (sorted(seats), sorted(schedules), sorted(pairs));
-        let limit = self.limits.seats_per_user;
-        let terms =
-            store::reservations::lock_seats_and_read_terms(batch.db(), &seats, &schedules, &pairs, limit, now).await?;
-        let holds = store::reservations::holds_of_users(batch.db(), &sorted(only_holders), now).await?;
-        Ok(Sale {
-            schedules: terms.windows,
-            seats: views::by_id(terms.seats),
-            reservations: reservations.into_iter().map(|reservation| (reservation.id, reservation)).collect(),
-            seats_of_users: terms.seats_of_users,
-            holds_of_users: holds.into_iter().collect(),
-        })
     }
 
     /// Decides the open commands one after another, in their order of arrival.
@@ -231,18 +210,14 @@ impl ReservationLane {
     }
 
     async fn tell_redis(&self, changes: &Changes) {
-        let kept: Vec<_> = changes
-            .held
-            .iter()
-            .flat_map(|held| held.seats.iter().map(|seat| (*seat, held.command, held.expires_at)))
-            .collect();
         let mut released = changes.rejected.clone();
         for cancelled in &changes.cancelled {
             released.extend(cancelled.seats.iter().map(|seat| (*seat, cancelled.command)));
         }
-        // Released first: a batch may hold again what it released.
         self.redis.release_seats(&released).await;
-        self.redis.keep_seats(&kept).await;
+        for held in &changes.held {
+            self.keeper.keep(held.seats.iter().map(|seat| (*seat, held.command, held.expires_at)));
+        }
     }
 
     async fn read(&self, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
@@ -267,6 +242,46 @@ impl ReservationLane {
         let logs = attempts::read(&mut db, &commands).await?;
         Ok(commands.iter().zip(logs).map(|(command, log)| log.unwrap_or_else(|| find(command)).into()).collect())
     }
+}
+
+/// The rows that the decisions look at.
+///
+/// For holds every other live token that opens the schedule to the user is locked too: together they are the user's lock
+/// within the schedule. Of two holds with different tokens at least one sees the other's token, which was there before its
+/// own, and waits for it.
+fn wanted(commands: &[Arc<Envelope>]) -> Wanted {
+    let mut wanted = Wanted::default();
+    for command in commands {
+        wanted.tokens.extend(command.token.map(QueueToken::uuid));
+        match &command.command {
+            Command::HoldSeats(hold) => {
+                let other_room = command.token.map(|token| match token.schedule() {
+                    ScheduleId::SERVICE_WIDE => hold.schedule_id,
+                    _ => ScheduleId::SERVICE_WIDE,
+                });
+                wanted.other_tokens.extend(other_room.map(|room| (hold.user_id, room)));
+                wanted.schedules.insert(hold.schedule_id.get());
+                wanted.users.insert((hold.user_id, hold.schedule_id));
+                wanted.seats.extend(hold.seat_ids.as_slice().iter().map(|seat| seat.get()));
+            }
+            Command::ReleaseReservation(release) => {
+                wanted.reservations.insert(release.reservation_id.get());
+            }
+            _ => {}
+        }
+    }
+    wanted
+}
+
+/// How many reservations the users have whose hold is to be their only one.
+async fn holds_of_users(batch: &mut Batch, open: &[(usize, Arc<Envelope>)]) -> Result<HashMap<UserId, u32>, Failure> {
+    let only_holder = |command: &Envelope| match &command.command {
+        Command::HoldSeats(hold) if hold.only_hold => Some(hold.user_id.get()),
+        _ => None,
+    };
+    let users = sorted(open.iter().filter_map(|(_, command)| only_holder(command)).collect());
+    let now = batch.now();
+    Ok(store::reservations::holds_of_users(batch.db(), &users, now).await?.into_iter().collect())
 }
 
 /// What was decided, as rows. Redis is not told that holds keep their tokens alive for longer: there, a token that seems to

@@ -14,6 +14,7 @@ use onsale_common::time::Time;
 use uuid::Uuid;
 
 use super::Redis;
+use super::keeper::Held;
 use super::rooms::RoomChange;
 
 /// A lock lasts this long until its hold is committed; then until the hold ends.
@@ -110,6 +111,39 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
+/// Compares the owner before it keeps: a hold may be over by now, and its lock released or another's. The arguments are,
+/// for each schedule, its id, how many locks follow, and each one's seat, owner and end.
+static KEEP: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+        local ARGV, call = ARGV, redis.call
+        local prefix, longest, i = ARGV[1] .. ':locks:', ARGV[2], 3
+        while i < #ARGV do
+            local hash, last = prefix .. ARGV[i], i + 1 + 3 * ARGV[i + 1]
+            i = i + 2
+            while i <= last do
+                -- Some hundred locks at a time, which is what the stack of Lua takes.
+                local seats, kept, to = {}, {}, math.min(last, i + 1499)
+                for n = i, to, 3 do seats[#seats + 1] = ARGV[n] end
+                local locks = call('HMGET', hash, unpack(seats))
+                for n = i, to, 3 do
+                    local lock = locks[(n - i) / 3 + 1]
+                    if lock and lock:sub(14) == ARGV[n + 1] then
+                        kept[#kept + 1] = ARGV[n]
+                        kept[#kept + 1] = ARGV[n + 2] .. ARGV[n + 1]
+                    end
+                end
+                if #kept > 0 then
+                    call('HSET', hash, unpack(kept))
+                    call('EXPIRE', hash, longest)
+                end
+                i = to + 1
+            end
+        end
+        ",
+    )
+});
+
 /// Compares the owner before it releases.
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -177,40 +211,46 @@ impl Redis {
         }
     }
 
-    /// Keeps the locks of committed holds until the holds end, whoever had them before: Postgres has decided.
-    pub async fn keep_seats(&self, held: &[(SeatId, Uuid, Time)]) {
-        let lock = |(seat, owner, until): &(SeatId, Uuid, Time)| (*seat, lock_value(*until, owner.as_bytes()));
-        self.write_locks(held.iter().map(lock), &[]).await;
+    /// Keeps locks that the given commands still own until the given times.
+    pub(super) async fn keep_seats(&self, held: &[Held]) {
+        let mut by_schedule: BTreeMap<ScheduleId, Vec<&Held>> = BTreeMap::new();
+        for lock in held {
+            by_schedule.entry(lock.0.schedule()).or_default().push(lock);
+        }
+        let mut call = KEEP.arg(self.prefix());
+        call.arg(SOLD_FOR.as_secs());
+        for (schedule, locks) in by_schedule {
+            call.arg(schedule.get()).arg(locks.len());
+            for (seat, owner, until) in locks {
+                call.arg(seat.get()).arg(owner.as_bytes()).arg(lock_value(*until, &[]));
+            }
+        }
+        self.call("keep seat locks", async |mut connection| call.invoke_async::<()>(&mut connection).await).await;
     }
 
-    /// Lets sold seats turn people away for a day. Their buyers' tokens may be over.
-    pub async fn mark_sold(&self, seats: &[SeatId], tokens: &[RoomChange]) {
+    /// Lets sold seats turn people away for a day, and tells what changed in rooms. The buyers' tokens may be over.
+    pub async fn mark_sold(&self, seats: &[SeatId], rooms: &[RoomChange]) {
         let sold = lock_value(Time::now().plus(SOLD_FOR), SOLD);
-        self.write_locks(seats.iter().map(|seat| (*seat, sold.clone())), tokens).await;
-    }
-
-    /// Writes locks, and what changed in rooms, in one round trip.
-    async fn write_locks(&self, locks: impl Iterator<Item = (SeatId, Vec<u8>)>, rooms: &[RoomChange]) {
-        let mut by_schedule: BTreeMap<ScheduleId, Vec<(SeatId, Vec<u8>)>> = BTreeMap::new();
-        for (seat, lock) in locks {
-            by_schedule.entry(seat.schedule()).or_default().push((seat, lock));
+        let mut by_schedule: BTreeMap<ScheduleId, Vec<SeatId>> = BTreeMap::new();
+        for seat in seats {
+            by_schedule.entry(seat.schedule()).or_default().push(*seat);
         }
         if by_schedule.is_empty() {
             return self.change_rooms(rooms).await;
         }
         let mut pipe = pipe();
-        for (schedule, locks) in by_schedule {
+        for (schedule, seats) in by_schedule {
             let hash = format!("{}:locks:{schedule}", self.prefix());
             let mut write = cmd("HSET");
             write.arg(&hash);
-            for (seat, lock) in locks {
-                write.arg(seat.get()).arg(lock);
+            for seat in seats {
+                write.arg(seat.get()).arg(&sold);
             }
             pipe.add_command(write).ignore();
             pipe.cmd("EXPIRE").arg(hash).arg(SOLD_FOR.as_secs()).ignore();
         }
         self.add_changes(&mut pipe, rooms);
-        self.call("keep seat locks", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
+        self.call("mark seats sold", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
     }
 
     /// Releases locks that the given commands still own.

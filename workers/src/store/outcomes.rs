@@ -5,29 +5,41 @@ use onsale_common::ids::UserId;
 use onsale_common::time::Time;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{FromRow, PgConnection, Postgres};
+use sqlx::{PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use crate::failure::Failure;
 use crate::store::outbox::{NewEvent, bind_events};
 use crate::store::pool::{Pool, Transaction};
+use crate::store::questions::{Answers, Questions, list};
 
-/// Prepares, on a new connection, what [`begin`] asks by name: Postgres then plans it once and not for each batch.
+/// What [`begin`] asks by name: the clock, and the outcomes, if there are any.
 pub(super) const PREPARE: &str = "PREPARE known_outcomes (uuid[]) AS
-     SELECT command_id, ok, reply FROM command_outcomes WHERE command_id = ANY($1)";
+     SELECT statement_timestamp(), known.command_id, known.ok, known.reply
+     FROM (SELECT) AS one LEFT JOIN command_outcomes known ON known.command_id = ANY($1)";
 
-/// Begins a transaction that is to settle some commands, and finds the outcomes known already among them.
+/// Begins a transaction that is to settle some commands, and finds the outcomes known already among them. What else it is
+/// to ask first goes along.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn begin(pool: &Pool, commands: &[Uuid]) -> Result<(Transaction, Vec<(Uuid, Outcome)>), Failure> {
-    let ids: Vec<String> = commands.iter().map(Uuid::to_string).collect();
-    let (transaction, rows) = pool.begin_and_ask(&format!("EXECUTE known_outcomes('{{{}}}')", ids.join(","))).await?;
-    let known = rows.iter().map(|row| {
-        let (id, ok, json): (Uuid, bool, String) = FromRow::from_row(row)?;
-        Ok((id, Outcome { ok, json: json.into() }))
-    });
-    Ok((transaction, known.collect::<Result<_, sqlx::Error>>()?))
+pub async fn begin(
+    pool: &Pool,
+    commands: &[Uuid],
+    ask_more: impl FnOnce(&mut Questions),
+) -> Result<(Transaction, Vec<(Uuid, Outcome)>, Answers), Failure> {
+    let mut questions = Questions::default();
+    questions.ask("known_outcomes", &[&list(commands.iter().copied())]);
+    ask_more(&mut questions);
+    let (transaction, mut answers) = pool.begin_and_ask(&questions).await?;
+    let mut known = Vec::new();
+    for row in answers.next().unwrap_or_default() {
+        if let Some(id) = row.try_get(1)? {
+            let json: String = row.try_get(3)?;
+            known.push((id, Outcome { ok: row.try_get(2)?, json: json.into() }));
+        }
+    }
+    Ok((transaction, known, answers))
 }
 
 /// A key that had its effect: of which request, and with which outcome.

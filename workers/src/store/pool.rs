@@ -5,14 +5,15 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use onsale_common::time::Time;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, Error, Executor, PgConnection, PgPool, Postgres, Row, raw_sql};
+use sqlx::{AssertSqlSafe, Either, Error, Executor, PgConnection, PgPool, Postgres, Row, raw_sql};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::PostgresConfig;
-use crate::store::outcomes;
+use crate::store::questions::{self, Answers, Questions};
 
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -60,9 +61,9 @@ pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool
     let (options, prepare) = match plans {
         Plans::Once => {
             let once = [("plan_cache_mode", "force_generic_plan"), ("enable_bitmapscan", "off")];
-            (options.options(once), outcomes::PREPARE)
+            (options.options(once), Some(questions::prepare()))
         }
-        Plans::AsItPays => (options, ""),
+        Plans::AsItPays => (options, None),
     };
     let library = PgPoolOptions::new()
         .max_connections(config.connections_max)
@@ -71,8 +72,11 @@ pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool
         // prevent that.
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
+            let prepare = prepare.clone();
             Box::pin(async move {
-                connection.execute(prepare).await?;
+                if let Some(prepare) = prepare {
+                    connection.execute(raw_sql(AssertSqlSafe(prepare))).await?;
+                }
                 Ok(())
             })
         })
@@ -116,21 +120,20 @@ impl Pool {
     /// # Errors
     /// As [`Pool::acquire`].
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        Ok(self.begin_and_ask("").await?.0)
+        Ok(self.begin_and_ask(&Questions::clock()).await?.0)
     }
 
-    /// Begins a transaction and asks its first questions in the same round trip. They are a text, because what has
-    /// parameters travels by itself: nothing that a client wrote may be in them.
+    /// Begins a transaction and asks its first questions in the same round trip.
     ///
     /// # Errors
-    /// As [`Pool::acquire`].
-    pub async fn begin_and_ask(&self, questions: &str) -> Result<(Transaction, Vec<PgRow>), Error> {
+    /// As [`Pool::acquire`], and when Postgres refuses a question.
+    pub async fn begin_and_ask(&self, questions: &Questions) -> Result<(Transaction, Answers), Error> {
         let mut lent = self.acquire().await?;
-        let begin = format!("BEGIN; SELECT statement_timestamp(); {questions}");
-        let mut rows = lent.fetch_all(raw_sql(AssertSqlSafe(begin))).await?.into_iter();
-        let clock = rows.next().ok_or(Error::RowNotFound)?;
-        let transaction = Transaction { lent, began_at: Time(clock.try_get(0)?) };
-        Ok((transaction, rows.collect()))
+        let mut answers = answers_to(&mut lent, format!("BEGIN{}", questions.as_str())).await?.into_iter();
+        let _begun = answers.next();
+        let first_row = answers.as_slice().first().and_then(|rows| rows.first());
+        let began_at: chrono::DateTime<chrono::Utc> = first_row.ok_or(Error::RowNotFound)?.try_get(0)?;
+        Ok((Transaction { lent, began_at: Time(began_at) }, answers))
     }
 
     /// Closes every connection; waits for those that are lent.
@@ -143,6 +146,19 @@ impl Pool {
         }
         self.library.close().await;
     }
+}
+
+/// The rows of each statement of a text.
+async fn answers_to(connection: &mut PgConnection, text: String) -> Result<Vec<Vec<PgRow>>, Error> {
+    let (mut answers, mut rows) = (Vec::new(), Vec::new());
+    let mut told = connection.fetch_many(raw_sql(AssertSqlSafe(text)));
+    while let Some(told) = told.try_next().await? {
+        match told {
+            Either::Right(row) => rows.push(row),
+            Either::Left(_ended) => answers.push(std::mem::take(&mut rows)),
+        }
+    }
+    Ok(answers)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

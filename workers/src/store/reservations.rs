@@ -1,18 +1,16 @@
-//! Reservations, and what a hold needs to know of their schedules and users.
-
-use std::collections::HashMap;
+//! Reservations.
 
 use onsale_common::contract::reservation::ReservationStatus;
-use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
+use onsale_common::ids::{QueueToken, ReservationId, SeatId, UserId};
 use onsale_common::time::Time;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::domain::hold::{Reservation, SaleWindow, Seat};
+use crate::domain::hold::{Reservation, Seat};
 use crate::failure::Failure;
 use crate::store::outcomes::{Rows, Statement, keep_with};
 use crate::store::pages::PageAsked;
-use crate::store::seats::{Row as SeatRow, bind_seats, update_seats};
+use crate::store::seats::{bind_seats, update_seats};
 
 /// What a status is in its column.
 pub(super) const RESERVED: i16 = 0;
@@ -141,97 +139,6 @@ pub async fn pages(db: &mut PgConnection, asked: &[ReservationsAsked]) -> Result
     Ok(pages)
 }
 
-/// Reads and locks some seats and, for holds of them, reads the schedules and how many seats their users have already.
-///
-/// # Errors
-/// When Postgres fails.
-pub async fn lock_seats_and_read_terms(
-    db: &mut PgConnection,
-    seats: &[i64],
-    schedules: &[i64],
-    pairs: &[(UserId, ScheduleId)],
-    seats_per_user: u32,
-    now: Time,
-) -> Result<Terms, Failure> {
-    #[derive(FromRow)]
-    struct Row {
-        kind: i32,
-        #[sqlx(flatten)]
-        seat: SeatRow,
-        schedule_id: i64,
-        user_id: i64,
-        seats: i64,
-        booking_open_at: Option<chrono::DateTime<chrono::Utc>>,
-        booking_close_at: Option<chrono::DateTime<chrono::Utc>>,
-        seats_per_user: Option<i32>,
-        paused: bool,
-    }
-    let mut terms = Terms::default();
-    if seats.is_empty() && schedules.is_empty() {
-        return Ok(terms);
-    }
-    // Three questions in one round trip: a row is a seat, a schedule's window, or how many seats a user has.
-    let rows: Vec<Row> = sqlx::query_as(
-        "WITH locked AS (
-             SELECT id, seat_number, price, status, reservation_id, held_until
-             FROM seats WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
-         )
-         SELECT 0 AS kind, locked.*, 0::bigint AS schedule_id, 0::bigint AS user_id, 0::bigint AS seats,
-                NULL::timestamptz AS booking_open_at, NULL::timestamptz AS booking_close_at,
-                NULL::integer AS seats_per_user, false AS paused
-         FROM locked
-         UNION ALL
-         SELECT 1, 0, 0, 0, 0::smallint, NULL, NULL, s.id, 0, 0,
-                s.booking_open_at, s.booking_close_at, s.seats_per_user, r.paused
-         FROM schedules s JOIN rooms r ON r.schedule_id = s.id WHERE s.id = ANY($2)
-         UNION ALL
-         SELECT 2, 0, 0, 0, 0::smallint, NULL, NULL, r.schedule_id, r.user_id, sum(cardinality(r.seat_ids)),
-                NULL, NULL, NULL, false
-         FROM unnest($3::bigint[], $4::bigint[]) AS wanted(user_id, schedule_id)
-         JOIN reservations r USING (user_id, schedule_id)
-         WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > $5)
-         GROUP BY r.schedule_id, r.user_id",
-    )
-    .bind(seats)
-    .bind(schedules)
-    .bind(pairs.iter().map(|(user, _)| user.get()).collect::<Vec<_>>())
-    .bind(pairs.iter().map(|(_, schedule)| schedule.get()).collect::<Vec<_>>())
-    .bind(now.0)
-    .fetch_all(db)
-    .await?;
-    for row in rows {
-        let schedule = ScheduleId::new(row.schedule_id);
-        match (row.kind, row.booking_open_at, row.booking_close_at) {
-            (0, ..) => terms.seats.push(row.seat.into()),
-            (1, Some(open), Some(close)) => {
-                let window = SaleWindow {
-                    booking_open_at: Time(open),
-                    booking_close_at: Time(close),
-                    paused: row.paused,
-                    seats_per_user: row.seats_per_user.map_or(seats_per_user, i32::unsigned_abs),
-                };
-                terms.windows.insert(schedule, window);
-            }
-            _ => {
-                let seats = u32::try_from(row.seats).unwrap_or(u32::MAX);
-                terms.seats_of_users.insert((UserId::new(row.user_id), schedule), seats);
-            }
-        }
-    }
-    Ok(terms)
-}
-
-/// On what terms some users may hold some seats.
-#[derive(Debug, Default)]
-pub struct Terms {
-    /// The seats.
-    pub seats: Vec<Seat>,
-    /// What holding needs to know of the schedules that exist.
-    pub windows: HashMap<ScheduleId, SaleWindow>,
-    /// How many seats the users hold or own; those without any are left out.
-    pub seats_of_users: HashMap<(UserId, ScheduleId), u32>,
-}
-
 /// How many reservations of some users wait for payment, in all schedules. Of two holds that a user tries in different
 /// schedules with one token, the second waits for that token's row, and counts the first.
 ///
@@ -268,9 +175,10 @@ pub struct Changed<'a> {
     pub tokens: &'a [(QueueToken, Option<Time>)],
 }
 
-impl Rows for Changed<'_> {
-    fn statement(&self) -> Option<&'static str> {
-        let statement = keep_with!(
+/// The rows of holds: their seats, which are those of releases too, the reservations, and the tokens.
+macro_rules! hold_rows {
+    () => {
+        concat!(
             "seat AS (",
             update_seats!(),
             "), held AS (
@@ -280,14 +188,24 @@ impl Rows for Changed<'_> {
                  FROM unnest($15::bigint[], $16::bigint[], $17::uuid[], $18::uuid[], $19::text[], $20::bigint[],
                              $21::timestamptz[], $22::timestamptz[])
                       AS new(id, user_id, token, command_id, seat_ids, total_amount, reserved_at, expires_at)
-             ), cancelled AS (
-                 UPDATE reservations SET status = $24 WHERE id = ANY($23)
              ), token AS (
                  UPDATE queue_tokens t SET hold_until = v.hold_until
-                 FROM unnest($25::uuid[], $26::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token
+                 FROM unnest($23::uuid[], $24::timestamptz[]) AS v(token, hold_until) WHERE t.token = v.token
              ), "
-        );
-        (!self.held.is_empty() || !self.cancelled.is_empty()).then_some(statement)
+        )
+    };
+}
+
+impl Rows for Changed<'_> {
+    fn statement(&self) -> Option<&'static str> {
+        let holds = keep_with!(hold_rows!());
+        let with_releases =
+            keep_with!(hold_rows!(), "cancelled AS (UPDATE reservations SET status = $26 WHERE id = ANY($25)), ");
+        match (self.held, self.cancelled) {
+            ([], []) => None,
+            (_, []) => Some(holds),
+            _ => Some(with_releases),
+        }
     }
 
     fn bind<'q>(&self, statement: Statement<'q>) -> Statement<'q> {
@@ -297,7 +215,7 @@ impl Rows for Changed<'_> {
             let ids: Vec<String> = reservation.seats.iter().map(ToString::to_string).collect();
             format!("{{{}}}", ids.join(","))
         };
-        bind_seats(statement, seats)
+        let statement = bind_seats(statement, seats)
             .bind(held.iter().map(|new| new.id.get()).collect::<Vec<_>>())
             .bind(held.iter().map(|new| new.user.get()).collect::<Vec<_>>())
             .bind(held.iter().map(|new| new.token.uuid()).collect::<Vec<_>>())
@@ -306,10 +224,12 @@ impl Rows for Changed<'_> {
             .bind(held.iter().map(|new| new.total_amount).collect::<Vec<_>>())
             .bind(held.iter().map(|new| new.reserved_at.0).collect::<Vec<_>>())
             .bind(held.iter().map(|new| new.expires_at.0).collect::<Vec<_>>())
-            .bind(cancelled.iter().map(|cancelled| cancelled.id.get()).collect::<Vec<_>>())
-            .bind(CANCELLED)
             .bind(tokens.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
-            .bind(tokens.iter().map(|(_, until)| until.map(|time| time.0)).collect::<Vec<_>>())
+            .bind(tokens.iter().map(|(_, until)| until.map(|time| time.0)).collect::<Vec<_>>());
+        if cancelled.is_empty() {
+            return statement;
+        }
+        statement.bind(cancelled.iter().map(|cancelled| cancelled.id.get()).collect::<Vec<_>>()).bind(CANCELLED)
     }
 }
 

@@ -1,14 +1,18 @@
 //! Queue tokens. Their rows are the truth; the rows of the live tokens that open a schedule
 //! to a user are that user's lock within it.
 
+use std::collections::BTreeSet;
+
 use onsale_common::contract::admission::TokenStatus;
 use onsale_common::ids::{QueueToken, ScheduleId, UserId};
 use onsale_common::time::Time;
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row as _};
 use uuid::Uuid;
 
 use crate::domain::token::Token;
 use crate::failure::Failure;
+use crate::store::questions::{Questions, list};
 
 /// The status column.
 pub(super) const WAITING: i16 = 0;
@@ -90,34 +94,51 @@ pub async fn lock(db: &mut PgConnection, tokens: &[Uuid]) -> Result<Vec<Token>, 
     Ok(rows.into_iter().map(Token::from).collect())
 }
 
-/// Reads and locks some tokens, and the live ones of some users in other rooms, all in one order. Hardly anybody has a
-/// token of the service-wide room and one of a schedule: while that room is empty nobody is looked up.
+/// What [`ask_to_lock`] asks by name. Times travel as seconds, whose texts are read many times faster. Hardly anybody has
+/// a token of the service-wide room and one of a schedule: while that room is empty no other token is looked for.
+pub(super) const PREPARE: &str = "PREPARE lock_tokens (uuid[], bigint[], bigint[]) AS
+     SELECT token, schedule_id, user_id, ordinal, status, date_part('epoch', issued_at), date_part('epoch', active_at),
+            date_part('epoch', expires_at), date_part('epoch', hold_until)
+     FROM queue_tokens
+     WHERE token = ANY($1 || ARRAY(
+         SELECT other.token
+         FROM unnest($2, $3) AS asked(user_id, schedule_id)
+         JOIN queue_tokens other USING (user_id, schedule_id)
+         WHERE other.status < 2
+           AND (EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 1)
+                OR EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 0))))
+     ORDER BY token FOR NO KEY UPDATE";
+
+/// Asks for some tokens and the live ones of some users in other rooms, to be locked in one order; [`locked`] reads the
+/// answer.
+pub(super) fn ask_to_lock(questions: &mut Questions, tokens: &BTreeSet<Uuid>, others: &BTreeSet<(UserId, ScheduleId)>) {
+    let users = list(others.iter().map(|(user, _)| user.get()));
+    let schedules = list(others.iter().map(|(_, schedule)| schedule.get()));
+    questions.ask("lock_tokens", &[&list(tokens.iter().copied()), &users, &schedules]);
+}
+
+/// The tokens that [`ask_to_lock`] asked for.
 ///
 /// # Errors
-/// When Postgres fails.
-pub async fn lock_with_others(
-    db: &mut PgConnection,
-    tokens: &[Uuid],
-    others: &[(UserId, ScheduleId)],
-) -> Result<Vec<Token>, Failure> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT token, schedule_id, user_id, ordinal, status, issued_at, active_at, expires_at, hold_until
-         FROM queue_tokens
-         WHERE token = ANY($1::uuid[] || ARRAY(
-             SELECT other.token
-             FROM unnest($2::bigint[], $3::bigint[]) AS asked(user_id, schedule_id)
-             JOIN queue_tokens other USING (user_id, schedule_id)
-             WHERE other.status < 2
-               AND (EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 1)
-                    OR EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 0))))
-         ORDER BY token FOR NO KEY UPDATE",
-    )
-    .bind(tokens)
-    .bind(others.iter().map(|(user, _)| user.get()).collect::<Vec<_>>())
-    .bind(others.iter().map(|(_, schedule)| schedule.get()).collect::<Vec<_>>())
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(Token::from).collect())
+/// When a row is not what was asked for.
+pub(super) fn locked(answer: &[PgRow]) -> Result<Vec<Token>, Failure> {
+    let time =
+        |seconds: f64| chrono::DateTime::from_timestamp_micros((seconds * 1e6).round() as i64).unwrap_or_default();
+    let tokens = answer.iter().map(|row| {
+        Ok(Row {
+            token: row.try_get(0)?,
+            schedule_id: row.try_get(1)?,
+            user_id: row.try_get(2)?,
+            ordinal: row.try_get(3)?,
+            status: row.try_get(4)?,
+            issued_at: time(row.try_get(5)?),
+            active_at: row.try_get::<Option<f64>, _>(6)?.map(time),
+            expires_at: time(row.try_get(7)?),
+            hold_until: row.try_get::<Option<f64>, _>(8)?.map(time),
+        }
+        .into())
+    });
+    Ok(tokens.collect::<Result<_, sqlx::Error>>()?)
 }
 
 /// Reads and locks the live tokens of some users in some schedules' rooms.

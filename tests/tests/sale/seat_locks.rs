@@ -1,0 +1,69 @@
+//! The locks in Redis that turn the losers of a seat away: they last as long as the hold, and no longer.
+
+use std::time::Duration;
+
+use deadpool_redis::redis;
+use onsale_common::time::Time;
+use onsale_tests::sale::until;
+use onsale_tests::{Sale, seat};
+
+/// The locks of schedule 1.
+struct Locks(redis::aio::MultiplexedConnection);
+
+impl Locks {
+    async fn of(sale: &Sale) -> Self {
+        let client = redis::Client::open(sale.redis()).expect("a URL");
+        Self(client.get_multiplexed_async_connection().await.expect("redis"))
+    }
+
+    /// For how many seconds from now a seat's lock lasts; none when there is none.
+    async fn lasts_s(&mut self, seat: i64) -> Option<i64> {
+        let mut read = redis::cmd("HGET");
+        let lock: Option<Vec<u8>> =
+            read.arg("onsale:locks:1").arg(seat).query_async(&mut self.0).await.expect("a lock or none");
+        let ends_ms: i64 = std::str::from_utf8(&lock?[..13]).expect("digits").parse().expect("milliseconds");
+        Some((ends_ms - Time::now().0.timestamp_millis()) / 1000)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_lasts_until_its_hold_ends_and_goes_with_it() {
+    let sale = Sale::start(&[]).await;
+    let (fan, mut locks) = (&sale.client, Locks::of(&sale).await);
+    let token = fan.token(1, 1).await;
+    let held = fan.hold(1, 1, &[seat(1, 1), seat(1, 2)], &token).await;
+    for n in [1, 2] {
+        assert!(locks.lasts_s(seat(1, n)).await.is_some(), "the lock is there before the answer");
+        until("the lock lasts as long as the hold", Duration::from_secs(2), async || {
+            matches!(locks.lasts_s(seat(1, n)).await, Some(250..=300))
+        })
+        .await;
+    }
+    let path = format!("/api/v1/reservations/{}", held.data()["reservationId"]);
+    assert_eq!(fan.delete(&path, &token).await.status, 204);
+    assert_eq!((locks.lasts_s(seat(1, 1)).await, locks.lasts_s(seat(1, 2)).await), (None, None));
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_is_released_at_once_leaves_no_lock() {
+    let sale = Sale::start(&[]).await;
+    let (fan, mut locks) = (&sale.client, Locks::of(&sale).await);
+    let (token, rival) = (fan.token(1, 1).await, fan.token(2, 1).await);
+    for n in 1..=10 {
+        let held = fan.hold(1, 1, &[seat(1, n)], &token).await;
+        let path = format!("/api/v1/reservations/{}", held.data()["reservationId"]);
+        assert_eq!(fan.delete(&path, &token).await.status, 204);
+    }
+    // A hold whose lock is kept says that those before it were dealt with.
+    assert_eq!(fan.hold(2, 1, &[seat(1, 20)], &rival).await.status, 201);
+    until("the locks of the holds are kept", Duration::from_secs(2), async || {
+        matches!(locks.lasts_s(seat(1, 20)).await, Some(250..=300))
+    })
+    .await;
+    for n in 1..=10 {
+        assert_eq!(locks.lasts_s(seat(1, n)).await, None, "seat {n}");
+    }
+    assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &rival).await.status, 201);
+    sale.finish().await;
+}
