@@ -17,7 +17,7 @@ pub(super) fn prepare() -> String {
     [outcomes::PREPARE, tokens::PREPARE, &sale::PREPARE.join("; ")].join("; ")
 }
 
-/// What may stand in a list: nothing that a client wrote.
+/// What may stand in a list: no text, which a client may have written.
 pub(super) trait Listed: Display {}
 impl Listed for i64 {}
 impl Listed for Uuid {}
