@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// What one read takes at most at first; a larger body makes the buffer grow.
-const READ_BYTES: usize = 16 << 10;
+const READ_BYTES: usize = 1 << 10;
 
 /// A connection to one server.
 pub struct Connection {

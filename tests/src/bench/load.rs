@@ -1,8 +1,7 @@
 //! Load: many fans at once, closed loop (each asks again as soon as it is answered) or open loop (requests arrive at their
 //! time, whether or not earlier ones are answered).
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -118,17 +117,71 @@ pub async fn closed<F: Fan>(address: &str, fans: Vec<F>, window: Window) -> Resu
     Ok(count(&samples, from, last.min(end), share_since(started, own)))
 }
 
-/// How often arrivals are looked at; so much of a latency may be the generator's own.
+/// How often free connections are told of requests that have arrived; so much of a latency may be the generator's own.
 const ARRIVALS_EVERY: Duration = Duration::from_millis(1);
 
-/// Requests that have arrived, and connections that are free to send them.
-#[derive(Default)]
+/// Requests that arrive one after the other at their time, and connections that are free to send them.
 struct Arrivals {
-    /// When those were due that no connection was free for.
-    late: VecDeque<Instant>,
+    started: Instant,
+    end: Instant,
+    per_second: f64,
+    /// How many were handed to a connection. Those after them that are due by now are late.
+    handed_out: u64,
     /// Whoever was answered last is asked first, so that no more connections are in use than the load needs.
     free: Vec<oneshot::Sender<Instant>>,
-    over: bool,
+}
+
+/// What a connection is to do that is free.
+enum Turn {
+    /// To send the request that was due then.
+    Send(Instant),
+    /// To wait for one.
+    Wait(oneshot::Receiver<Instant>),
+    /// Nothing more.
+    End,
+}
+
+impl Arrivals {
+    /// When the next request was due, if it is by now: its own time and not the one at which it is handed out, so that a
+    /// generator that is kept from its processor does not hide that.
+    fn next_due(&mut self, now: Instant) -> Option<Instant> {
+        let due = self.started + Duration::from_secs_f64(self.handed_out as f64 / self.per_second);
+        if due > now {
+            return None;
+        }
+        self.handed_out += 1;
+        Some(due)
+    }
+
+    /// What the connection does next that was answered now.
+    fn turn(&mut self, now: Instant) -> Turn {
+        if now >= self.end {
+            return Turn::End;
+        }
+        if let Some(due) = self.next_due(now) {
+            return Turn::Send(due);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.free.push(sender);
+        Turn::Wait(receiver)
+    }
+
+    /// Hands out what is due to those that wait; whether there is time for more.
+    fn hand_out(&mut self, now: Instant) -> bool {
+        if now >= self.end {
+            self.free.clear();
+            return false;
+        }
+        while let Some(connection) = self.free.pop() {
+            let Some(due) = self.next_due(now) else {
+                self.free.push(connection);
+                break;
+            };
+            // It waits for as long as there is time.
+            let _ = connection.send(due);
+        }
+        true
+    }
 }
 
 /// Requests arrive `per_second`, at as many connections as there are fans, which are kept open. A request whose time has
@@ -138,74 +191,57 @@ struct Arrivals {
 /// As [`closed`].
 pub async fn open<F: Fan>(address: &str, fans: Vec<F>, per_second: f64, window: Window) -> Result<Run> {
     let connections = connect(address, fans.len()).await?;
-    let arrivals = Arc::new(Mutex::new(Arrivals::default()));
     let (started, own) = (Instant::now(), cpu::own_seconds());
     let (from, end) = (started + window.warm_up, started + window.warm_up + window.counted);
+    let arrivals = Arrivals { started, end, per_second, handed_out: 0, free: Vec::new() };
+    let arrivals = Arc::new(Mutex::new(arrivals));
     let mut tasks = JoinSet::new();
     for (mut fan, mut connection) in fans.into_iter().zip(connections) {
         let arrivals = arrivals.clone();
         tasks.spawn(async move {
             let (mut samples, mut request) = (Vec::new(), Vec::with_capacity(512));
-            while let Some(due) = arrival(&arrivals).await {
+            let mut at = Instant::now();
+            while let Some(due) = arrival(&arrivals, at).await {
                 request.clear();
                 if !fan.ask(&mut request) {
                     break;
                 }
                 let heard = fan.hear(connection.ask(&request).await?)?;
-                let at = Instant::now();
+                at = Instant::now();
                 samples.push(Sample { at, took: at - due, heard });
             }
             anyhow::Ok(samples)
         });
     }
-    let arriving = tokio::spawn(arrive(arrivals, per_second, end));
+    let arriving = tokio::spawn(arrive(arrivals));
     let samples = gather(&mut tasks).await?;
     arriving.await?;
     Ok(count(&samples, from, end, share_since(started, own)))
 }
 
 /// Lets requests arrive until the end.
-async fn arrive(arrivals: Arc<Mutex<Arrivals>>, per_second: f64, end: Instant) {
-    let (started, mut arrived) = (Instant::now(), 0_u64);
+async fn arrive(arrivals: Arc<Mutex<Arrivals>>) {
     let mut ticks = tokio::time::interval(ARRIVALS_EVERY);
     loop {
         ticks.tick().await;
-        let now = Instant::now();
-        let mut state = arrivals.lock().expect("nobody panics while holding it");
-        if now >= end {
-            state.over = true;
-            state.late.clear();
-            state.free.clear();
+        if !lock(&arrivals).hand_out(Instant::now()) {
             return;
         }
-        let by_now = ((now - started).as_secs_f64() * per_second) as u64;
-        for nth in arrived..by_now {
-            // Its own time and not this tick's: a generator that is kept from its processor must not hide that.
-            let due = started + Duration::from_secs_f64(nth as f64 / per_second);
-            match state.free.pop() {
-                Some(connection) => drop(connection.send(due)),
-                None => state.late.push_back(due),
-            }
-        }
-        arrived = by_now;
     }
 }
 
-/// When the next request was due that this connection is to send; none when the time is over.
-async fn arrival(arrivals: &Mutex<Arrivals>) -> Option<Instant> {
-    let free = {
-        let mut state = arrivals.lock().expect("nobody panics while holding it");
-        if state.over {
-            return None;
-        }
-        if let Some(due) = state.late.pop_front() {
-            return Some(due);
-        }
-        let (sender, receiver) = oneshot::channel();
-        state.free.push(sender);
-        receiver
-    };
-    free.await.ok()
+/// When the next request was due that a connection is to send which is free since `now`; none when the time is over.
+async fn arrival(arrivals: &Mutex<Arrivals>, now: Instant) -> Option<Instant> {
+    let turn = lock(arrivals).turn(now);
+    match turn {
+        Turn::Send(due) => Some(due),
+        Turn::Wait(for_it) => for_it.await.ok(),
+        Turn::End => None,
+    }
+}
+
+fn lock(arrivals: &Mutex<Arrivals>) -> MutexGuard<'_, Arrivals> {
+    arrivals.lock().expect("nobody panics while holding it")
 }
 
 async fn connect(address: &str, count: usize) -> Result<Vec<Connection>> {
@@ -262,4 +298,28 @@ fn count(samples: &[Sample], from: Instant, end: Instant, generator_share: f64) 
         }
     }
     run
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_due_at_its_own_time_however_late_it_is_handed_out() {
+        let started = Instant::now();
+        let after = |ms: u64| started + Duration::from_millis(ms);
+        let mut arrivals = Arrivals { started, end: after(100), per_second: 1000.0, handed_out: 0, free: Vec::new() };
+        for ms in 0..=2 {
+            let Turn::Send(due) = arrivals.turn(after(2)) else { panic!("the request of {ms} ms is late") };
+            assert_eq!(due, after(ms));
+        }
+        let (Turn::Wait(mut first), Turn::Wait(mut last)) = (arrivals.turn(after(2)), arrivals.turn(after(2))) else {
+            panic!("nothing more is due");
+        };
+        assert!(arrivals.hand_out(after(3)));
+        assert_eq!((first.try_recv().ok(), last.try_recv().ok()), (None, Some(after(3))));
+        assert!(!arrivals.hand_out(after(100)));
+        assert!(first.try_recv().is_err());
+        assert!(matches!(arrivals.turn(after(100)), Turn::End));
+    }
 }
