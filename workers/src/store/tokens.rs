@@ -122,8 +122,10 @@ pub(super) fn ask_to_lock(questions: &mut Questions, tokens: &BTreeSet<Uuid>, ot
 /// # Errors
 /// When a row is not what was asked for.
 pub(super) fn locked(answer: &[PgRow]) -> Result<Vec<Token>, Failure> {
-    let time =
-        |seconds: f64| chrono::DateTime::from_timestamp_micros((seconds * 1e6).round() as i64).unwrap_or_default();
+    let time = |seconds: f64| {
+        let time = chrono::DateTime::from_timestamp_micros((seconds * 1e6).round() as i64);
+        time.ok_or_else(|| sqlx::Error::Decode(format!("no calendar has a second {seconds}").into()))
+    };
     let tokens = answer.iter().map(|row| {
         Ok(Row {
             token: row.try_get(0)?,
@@ -131,10 +133,10 @@ pub(super) fn locked(answer: &[PgRow]) -> Result<Vec<Token>, Failure> {
             user_id: row.try_get(2)?,
             ordinal: row.try_get(3)?,
             status: row.try_get(4)?,
-            issued_at: time(row.try_get(5)?),
-            active_at: row.try_get::<Option<f64>, _>(6)?.map(time),
-            expires_at: time(row.try_get(7)?),
-            hold_until: row.try_get::<Option<f64>, _>(8)?.map(time),
+            issued_at: time(row.try_get(5)?)?,
+            active_at: row.try_get::<Option<f64>, _>(6)?.map(time).transpose()?,
+            expires_at: time(row.try_get(7)?)?,
+            hold_until: row.try_get::<Option<f64>, _>(8)?.map(time).transpose()?,
         }
         .into())
     });
