@@ -32,7 +32,7 @@ pub(crate) async fn admit_waiting(
 ) -> Result<usize, Failure> {
     let mut count = 0;
     // Whoever joins after this look finds the room as it is now, or is admitted by the next tick of cron.
-    while store::rooms::anybody_waits(&mut *pool.acquire().await?, schedule).await? {
+    while anybody_waits(pool, schedule).await? {
         let mut transaction = pool.begin().await?;
         let now = transaction.began_at();
         let Some((_, room)) = store::rooms::lock(&mut transaction, &[schedule.get()], limits).await?.pop() else {
@@ -52,6 +52,13 @@ pub(crate) async fn admit_waiting(
         }
     }
     Ok(count)
+}
+
+async fn anybody_waits(pool: &Pool, schedule: ScheduleId) -> Result<bool, Failure> {
+    let mut db = pool.acquire().await?;
+    let waits = store::rooms::anybody_waits(&mut db, schedule).await?;
+    db.give_back();
+    Ok(waits)
 }
 
 /// How many are active in a room whose lock the caller holds, as exactly as it takes to admit `wanted`: they are counted
