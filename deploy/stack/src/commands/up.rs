@@ -170,7 +170,8 @@ fn repair(servers: &Servers, fleet: &Fleet) -> Result<ExitCode> {
     stack.write()?;
     ready?;
     let started = if dead.is_empty() { String::new() } else { format!(" Started what had died: {}.", dead.join(", ")) };
-    say!("This stack runs already.{started}");
+    say!("This stack runs already, with the options that it was started with.{started}");
+    say!("Other options take a new start after deploy/down; deploy/scale changes how many processes a role has.");
     announce(&stack, state_dir);
     Ok(ExitCode::SUCCESS)
 }
