@@ -77,3 +77,25 @@ async fn a_live_hold_keeps_its_token_alive() {
     assert_eq!(fan.pay(1, &held.data()["reservationId"], &holder).await.status, 201);
     sale.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_ended_long_ago_are_purged() {
+    let sale = Sale::start(&[("ONSALE_CRON_PURGE", "* * * * * *")]).await;
+    let (gone, ended, live) =
+        (sale.client.token(1, 1).await, sale.client.token(2, 1).await, sale.client.token(3, 1).await);
+    for token in [&gone, &ended] {
+        sale.client.delete(&format!("/api/v1/queue/tokens/{token}"), token).await;
+    }
+    let aged = "UPDATE queue_tokens SET issued_at = issued_at - interval '2 days',
+                       expires_at = CASE WHEN user_id = 1 THEN expires_at - interval '2 days' ELSE expires_at END";
+    sqlx::query(aged).execute(&sale.pool).await.expect("older tokens");
+    until("the oldest is gone", Duration::from_secs(10), async || {
+        sale.count("SELECT count(*) FROM queue_tokens").await == 2
+    })
+    .await;
+    assert_eq!(sale.client.get(&format!("/api/v1/queue/tokens/{gone}"), &gone).await.status, 404);
+    for token in [&ended, &live] {
+        assert_eq!(sale.client.get(&format!("/api/v1/queue/tokens/{token}"), token).await.status, 200);
+    }
+    sale.finish().await;
+}

@@ -19,7 +19,8 @@ pub struct Keeping {
 }
 
 /// Deletes one chunk of everything over age; returns how many rows went. Keys go with their outcomes; an event goes only
-/// once it is published, a token only once it is over.
+/// once it is published, a token only once it is over: what ended so long ago was issued before that, and young tokens need
+/// not be looked at.
 ///
 /// # Errors
 /// When Postgres fails.
@@ -47,7 +48,8 @@ pub async fn chunk(db: &mut PgConnection, keeping: &Keeping) -> Result<u64, Fail
             keeping.effects,
             "DELETE FROM queue_tokens WHERE ctid = ANY(ARRAY(
                  SELECT ctid FROM queue_tokens
-                 WHERE status >= 2 AND expires_at < now() - $1 * interval '1 second' LIMIT $2))",
+                 WHERE status >= 2 AND expires_at < now() - $1 * interval '1 second'
+                   AND issued_at < now() - $1 * interval '1 second' LIMIT $2))",
         ),
         (
             keeping.attempts,
