@@ -153,7 +153,7 @@ impl Arrivals {
         Some(due)
     }
 
-    /// What the connection does next that was answered now.
+    /// What a connection does next that is free now.
     fn turn(&mut self, now: Instant) -> Turn {
         if now >= self.end {
             return Turn::End;
@@ -200,14 +200,13 @@ pub async fn open<F: Fan>(address: &str, fans: Vec<F>, per_second: f64, window: 
         let arrivals = arrivals.clone();
         tasks.spawn(async move {
             let (mut samples, mut request) = (Vec::new(), Vec::with_capacity(512));
-            let mut at = Instant::now();
-            while let Some(due) = arrival(&arrivals, at).await {
+            while let Some(due) = arrival(&arrivals).await {
                 request.clear();
                 if !fan.ask(&mut request) {
                     break;
                 }
                 let heard = fan.hear(connection.ask(&request).await?)?;
-                at = Instant::now();
+                let at = Instant::now();
                 samples.push(Sample { at, took: at - due, heard });
             }
             anyhow::Ok(samples)
@@ -230,9 +229,13 @@ async fn arrive(arrivals: Arc<Mutex<Arrivals>>) {
     }
 }
 
-/// When the next request was due that a connection is to send which is free since `now`; none when the time is over.
-async fn arrival(arrivals: &Mutex<Arrivals>, now: Instant) -> Option<Instant> {
-    let turn = lock(arrivals).turn(now);
+/// When the next request was due that a free connection is to send; none when the time is over.
+async fn arrival(arrivals: &Mutex<Arrivals>) -> Option<Instant> {
+    let turn = {
+        let mut arrivals = lock(arrivals);
+        // The time is read under the lock: nobody begins to wait after the last look at who waits.
+        arrivals.turn(Instant::now())
+    };
     match turn {
         Turn::Send(due) => Some(due),
         Turn::Wait(for_it) => for_it.await.ok(),
