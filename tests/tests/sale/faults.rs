@@ -170,3 +170,22 @@ async fn a_polite_end_under_load_loses_nothing() {
     assert_eq!(sale.count("SELECT count(*) FROM reservations").await, 400);
     sale.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_comes_before_its_tables_waits_for_them() {
+    let before_holds: Vec<Role> = Role::ALL.into_iter().filter(|role| *role != Role::Reservation).collect();
+    let sale = Sale::with_roles(&[], &before_holds).await;
+    let fan = sale.client.clone();
+    let token = fan.token(1, 1).await;
+    let rename = async |statement: &'static str| {
+        sqlx::query(statement).execute(&sale.pool).await.expect("renamed");
+    };
+    rename("ALTER TABLE reservations RENAME TO not_there_yet").await;
+    sale.add(Role::Reservation);
+    let held = tokio::spawn(async move { fan.hold(1, 1, &[seat(1, 1)], &token).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!held.is_finished(), "nobody can hold yet");
+    rename("ALTER TABLE not_there_yet RENAME TO reservations").await;
+    assert_eq!(held.await.expect("no panic").status, 201);
+    sale.finish().await;
+}

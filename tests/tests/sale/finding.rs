@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use onsale_stack::role::Role;
 use onsale_tests::producer::{command, vouched_for};
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
@@ -180,6 +181,36 @@ async fn reservations_are_found_by_their_seat() {
         let found = producer.done("account.1", &list(seat(1, n))).await;
         let ids: Vec<_> = found["reservations"].as_array().unwrap().iter().map(|one| &one["reservationId"]).collect();
         assert_eq!(ids, expected, "seat {n}");
+    }
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_ask_for_a_map_together_get_it_each() {
+    let before_catalog: Vec<Role> = Role::ALL.into_iter().filter(|role| *role != Role::Catalog).collect();
+    let sale = Sale::with_roles(&[], &before_catalog).await;
+    let tokens = [sale.client.token(1, 1).await, sale.client.token(2, 1).await];
+    sale.client.hold(1, 1, &[seat(1, 7)], &tokens[0]).await;
+    // Nobody answers yet: all but the first few gather, and leave in one bundle.
+    let asked: Vec<_> = (0..40)
+        .map(|n| {
+            let (fan, token) = (sale.client.clone(), tokens[n % 2].clone());
+            let schedule = if n % 5 == 4 { 99 } else { 1 };
+            let path = format!("/api/v1/concerts/1/schedules/{schedule}/seats");
+            tokio::spawn(async move { fan.get(&path, &token).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    sale.add(Role::Catalog);
+    let map = sale.client.get("/api/v1/concerts/1/schedules/1/seats", &tokens[0]).await;
+    assert_eq!(map.data()["seats"].as_array().map(Vec::len), Some(49), "{:?}", map.body);
+    for (n, asked) in asked.into_iter().enumerate() {
+        let answer = asked.await.expect("no panic");
+        if n % 5 == 4 {
+            assert_eq!(answer.said(), (404, "SCHEDULE_NOT_FOUND"));
+        } else {
+            assert_eq!((answer.status, answer.data()), (200, map.data()), "asker {n}");
+        }
     }
     sale.finish().await;
 }
