@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use matchit::Params;
-use onsale_common::contract::command::{CommandData, decode_data, parse};
-use onsale_common::contract::{Code, Command, Rejection};
+use onsale_common::contract::parse::{decode_data, parse};
+use onsale_common::contract::{Code, Command, CommandData, Rejection};
 use onsale_common::ids::{QueueToken, ScheduleId};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;

@@ -2,7 +2,7 @@
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue};
-use onsale_common::contract::command::check_idempotency_key;
+use onsale_common::contract::envelope::check_idempotency_key;
 use onsale_common::contract::{Code, Rejection};
 use onsale_common::ids::{QueueToken, UserId};
 use onsale_common::login::Logins;

@@ -5,9 +5,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::amqp::topology::{COMMAND_TYPE, REPLY_TYPE};
-use crate::contract::command::{CommandData, CommandName, CommandVisitor, Envelope, Lane};
 use crate::contract::event::{CloudEvent, EVENT_CONTENT_TYPE, EventData, EventKind, EventVisitor};
 use crate::contract::example::{self, Example};
+use crate::contract::{CommandData, CommandName, CommandVisitor, Envelope, Lane};
 use crate::contract::{Outcome, Rejection};
 
 /// Where schemas refer to each other.

@@ -6,7 +6,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta};
 use uuid::Uuid;
 
-use super::command::{CommandData, CommandName, Envelope};
+use super::{CommandData, CommandName, Envelope};
 use crate::ids::{ConcertId, PaymentId, QueueToken, ReservationId, ScheduleId, SeatId, UserId};
 use crate::money::Money;
 use crate::time::Time;
