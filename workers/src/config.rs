@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use onsale_common::amqp::connection::url_from_env;
 use onsale_common::amqp::topology::Topology;
 use onsale_common::config::Env;
 use onsale_common::ids::ScheduleId;
@@ -115,7 +116,7 @@ impl ConsumeConfig {
     /// Reads `ONSALE_AMQP_URL`, `ONSALE_BATCH_MAX`, `ONSALE_BATCHES_IN_FLIGHT`, `ONSALE_PREFETCH` and the topology.
     pub fn from_env(env: &mut Env) -> Self {
         Self {
-            amqp_url: env.required_secret("ONSALE_AMQP_URL", "the broker, as in amqp://user:password@host:5672/%2f"),
+            amqp_url: url_from_env(env),
             topology: Topology::from_env(env),
             batch_commands_max: env.number("ONSALE_BATCH_MAX", 512, 1..=16_384),
             batches_in_flight: env.number("ONSALE_BATCHES_IN_FLIGHT", 2, 1..=16),

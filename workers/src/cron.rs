@@ -10,12 +10,14 @@ mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
+use onsale_common::amqp::connection::url_from_env;
 use onsale_common::config::Env;
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::cron::schedule::Expression;
 use crate::failure::Failure;
 use crate::role::Servers;
 use crate::store;
@@ -36,20 +38,21 @@ pub struct CronConfig {
 /// When each job runs.
 #[derive(Debug, Clone)]
 pub struct Times {
-    admit: String,
-    expire: String,
-    relay: String,
-    reconcile: String,
-    purge: String,
+    admit: Expression,
+    expire: Expression,
+    relay: Expression,
+    reconcile: Expression,
+    purge: Expression,
 }
 
 impl CronConfig {
     /// Reads `ONSALE_AMQP_URL`, `ONSALE_KEEP_S`, `ONSALE_ATTEMPTS_KEEP_D` and `ONSALE_CRON_{ADMIT,EXPIRE,RELAY,RECONCILE,PURGE}`.
     pub fn from_env(env: &mut Env) -> Self {
         const DAY_S: u64 = 86_400;
-        let every_second = || "* * * * * *".to_owned();
+        let at = |text: &str| text.parse::<Expression>().expect("a default is a cron expression");
+        let every_second = || at("* * * * * *");
         Self {
-            amqp_url: env.required_secret("ONSALE_AMQP_URL", "the broker, as in amqp://user:password@host:5672/%2f"),
+            amqp_url: url_from_env(env),
             topology: onsale_common::amqp::topology::Topology::from_env(env),
             keeping: Keeping {
                 effects: env.seconds("ONSALE_KEEP_S", DAY_S, DAY_S..=365 * DAY_S),
@@ -59,8 +62,8 @@ impl CronConfig {
                 admit: env.parsed("ONSALE_CRON_ADMIT", every_second()),
                 expire: env.parsed("ONSALE_CRON_EXPIRE", every_second()),
                 relay: env.parsed("ONSALE_CRON_RELAY", every_second()),
-                reconcile: env.parsed("ONSALE_CRON_RECONCILE", "*/5 * * * * *".to_owned()),
-                purge: env.parsed("ONSALE_CRON_PURGE", "30 * * * * *".to_owned()),
+                reconcile: env.parsed("ONSALE_CRON_RECONCILE", at("*/5 * * * * *")),
+                purge: env.parsed("ONSALE_CRON_PURGE", at("30 * * * * *")),
             },
         }
     }
@@ -87,7 +90,7 @@ impl Crew {
 /// Runs the jobs until shutdown; then each finishes what it is at.
 ///
 /// # Errors
-/// When a cron expression cannot be parsed.
+/// When the scheduler does not start.
 pub async fn run(
     servers: Servers,
     config: CronConfig,
@@ -132,7 +135,9 @@ async fn purge((crew, keeping): (Crew, Keeping)) -> Result<u64, Failure> {
     let mut gone = 0;
     if crew.claim("purge").await? {
         loop {
-            let chunk = store::purge::chunk(&mut *crew.servers.pool.acquire().await?, &keeping).await?;
+            let mut db = crew.servers.pool.acquire().await?;
+            let chunk = store::purge::chunk(&mut db, &keeping).await?;
+            db.give_back();
             gone += chunk;
             if chunk == 0 || !crew.claim("purge").await? {
                 break;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
 
+use crate::config::Env;
 use crate::shutdown::CancellationToken;
 
 /// Every single step with the broker is bounded by this.
@@ -55,6 +56,18 @@ pub async fn within<T>(step: &'static str, work: impl Future<Output = lapin::Res
         Ok(Err(source)) => Err(AmqpError::Broker { step, source }),
         Err(_) => Err(AmqpError::Silent(step)),
     }
+}
+
+/// Reads `ONSALE_AMQP_URL`; one that is not usable is a fault of `env`.
+pub fn url_from_env(env: &mut Env) -> String {
+    const NAME: &str = "ONSALE_AMQP_URL";
+    let url = env.required_secret(NAME, "the broker, as in amqp://user:password@host:5672/%2f");
+    if let Err(fault) = url.parse::<AMQPUri>()
+        && !url.is_empty()
+    {
+        env.fault(format!("{NAME} is not usable: {fault}"));
+    }
+    url
 }
 
 /// Opens a connection under a name that the broker shows to its operators.

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::connection::{AmqpError, connect, supervise, within};
+use super::connection::{AmqpError, connect, supervise, url_from_env, within};
 use super::topology::{COMMAND_TYPE, COMMANDS_EXCHANGE, Topology, routing_key};
 use super::unroutable;
 use crate::config::Env;
@@ -57,7 +57,7 @@ impl RpcConfig {
     /// Reads `ONSALE_AMQP_URL`, `ONSALE_BUNDLES_IN_FLIGHT`, `ONSALE_BUNDLE_MAX`, `ONSALE_WAITING_MAX` and the topology.
     pub fn from_env(env: &mut Env) -> Self {
         Self {
-            url: env.required_secret("ONSALE_AMQP_URL", "the broker, as in amqp://user:password@host:5672/%2f"),
+            url: url_from_env(env),
             topology: Topology::from_env(env),
             bundles_in_flight: env.number("ONSALE_BUNDLES_IN_FLIGHT", 4, 1..=64),
             bundle_commands_max: env.number("ONSALE_BUNDLE_MAX", 256, 1..=4096),

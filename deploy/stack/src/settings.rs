@@ -13,6 +13,7 @@ use crate::servers::{Server, Servers};
 const SET_HERE: [&str; 5] =
     ["ONSALE_AMQP_URL", "ONSALE_POSTGRES_URL", "ONSALE_REDIS_URL", "ONSALE_HTTP_LISTEN", "ONSALE_OPS_LISTEN"];
 const DEFAULT_PARTITIONS: u32 = 8;
+const PARTITIONS_MAX: u32 = 1024;
 
 /// Made once, so that tokens and queues of an earlier start stay good.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -57,8 +58,9 @@ fn compose(
         None => None,
     };
     let partitions = partitions.or(given).or(remembered.partitions).unwrap_or(DEFAULT_PARTITIONS);
-    if partitions == 0 {
-        bail!("there must be at least one partition");
+    // Before it is remembered: the processes refuse more.
+    if !(1..=PARTITIONS_MAX).contains(&partitions) {
+        bail!("there must be 1 to {PARTITIONS_MAX} partitions, not {partitions} (--partitions, ONSALE_PARTITIONS)");
     }
     remembered.partitions = Some(partitions);
     let jwt_secret = remember(&mut remembered.jwt_secret)?;

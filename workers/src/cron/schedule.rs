@@ -1,12 +1,16 @@
 //! When jobs run. The scheduler only rings: a job that takes long misses rings and nothing else, and a scheduler that has
 //! stopped ringing (its repeated jobs can, when a tick falls behind) is replaced.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use croner::Cron;
+use croner::parser::{CronParser, Seconds};
 use onsale_common::shutdown::CancellationToken;
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
@@ -14,17 +18,46 @@ use tokio_util::task::TaskTracker;
 
 use crate::failure::Failure;
 
-/// How often a job's last ring is looked at.
+/// How often a job's last ring is looked at; one that is overdue by longer than that has been missed.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
-/// No expression of ours rings less often than this, so that silence for longer is a fault.
-const RING_AT_LEAST_EVERY: Duration = Duration::from_secs(150);
+
+/// When a job runs: a cron expression with seconds, in UTC.
+#[derive(Debug, Clone)]
+pub(super) struct Expression {
+    text: String,
+    cron: Cron,
+}
+
+impl Expression {
+    /// Whether a ring after `last` has been missed by now.
+    fn has_missed(&self, last: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let due = self.cron.find_next_occurrence(&last, false);
+        due.is_ok_and(|due| now - due > TimeDelta::from_std(WATCH_EVERY).unwrap_or(TimeDelta::MAX))
+    }
+}
+
+impl FromStr for Expression {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let cron = CronParser::builder().seconds(Seconds::Required).build().parse(text);
+        let cron = cron.map_err(|error| format!("no cron expression with seconds, as in */5 * * * * *: {error}"))?;
+        Ok(Self { text: text.to_owned(), cron })
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
 
 type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<u64, Failure>> + Send>> + Send + Sync>;
 
 /// Work that is done whenever its cron expression rings.
 pub(super) struct Job {
     name: &'static str,
-    expression: String,
+    expression: Expression,
     bell: Arc<Bell>,
     work: Work,
 }
@@ -32,30 +65,33 @@ pub(super) struct Job {
 /// What the scheduler rings.
 struct Bell {
     ring: Notify,
-    started: Instant,
-    last_ms: AtomicU64,
+    last: Mutex<DateTime<Utc>>,
 }
 
 impl Bell {
     fn ring(&self) {
-        self.last_ms.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Utc::now();
         self.ring.notify_one();
     }
 
-    fn silent_for(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)))
+    fn last(&self) -> DateTime<Utc> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Job {
     /// A job that returns how many things it did.
-    pub(super) fn new<F>(name: &'static str, expression: &str, work: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub(super) fn new<F>(
+        name: &'static str,
+        expression: &Expression,
+        work: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<u64, Failure>> + Send + 'static,
     {
-        let bell = Bell { ring: Notify::new(), started: Instant::now(), last_ms: AtomicU64::new(0) };
+        let bell = Bell { ring: Notify::new(), last: Mutex::new(Utc::now()) };
         let work: Work = Box::new(move || Box::pin(work()));
-        Self { name, expression: expression.to_owned(), bell: Arc::new(bell), work }
+        Self { name, expression: expression.clone(), bell: Arc::new(bell), work }
     }
 
     /// Does the work once at start, then at every ring.
@@ -82,13 +118,11 @@ impl Job {
 /// Starts the jobs, and keeps a scheduler ringing until shutdown.
 ///
 /// # Errors
-/// When a cron expression cannot be parsed.
+/// When the scheduler does not start.
 pub(super) async fn run(jobs: Vec<Job>, tracker: &TaskTracker, shutdown: &CancellationToken) -> anyhow::Result<()> {
-    let bells: Vec<(String, Arc<Bell>)> = jobs.iter().map(|job| (job.expression.clone(), job.bell.clone())).collect();
-    let mut scheduler = start(&bells).await.map_err(|error| {
-        let expressions: Vec<&str> = bells.iter().map(|(expression, _)| expression.as_str()).collect();
-        anyhow::anyhow!("a cron expression among {expressions:?} is not usable: {error}")
-    })?;
+    let bells: Vec<(Expression, Arc<Bell>)> =
+        jobs.iter().map(|job| (job.expression.clone(), job.bell.clone())).collect();
+    let mut scheduler = start(&bells).await?;
     for job in jobs {
         tracker.spawn(job.run(shutdown.clone()));
     }
@@ -98,10 +132,9 @@ pub(super) async fn run(jobs: Vec<Job>, tracker: &TaskTracker, shutdown: &Cancel
             () = shutdown.cancelled() => break,
             _ = watch.tick() => {}
         }
-        let shortest = bells.iter().map(|(_, bell)| bell.silent_for()).min().unwrap_or_default();
-        let longest = bells.iter().map(|(_, bell)| bell.silent_for()).max().unwrap_or_default();
-        if shortest > WATCH_EVERY || longest > RING_AT_LEAST_EVERY {
-            tracing::warn!(silent_ms = longest.as_millis() as u64, "the scheduler has stopped ringing and is replaced");
+        let now = Utc::now();
+        if bells.iter().any(|(expression, bell)| expression.has_missed(bell.last(), now)) {
+            tracing::warn!("the scheduler has stopped ringing and is replaced");
             let _ = scheduler.shutdown().await;
             scheduler = start(&bells).await?;
             bells.iter().for_each(|(_, bell)| bell.ring());
@@ -111,13 +144,13 @@ pub(super) async fn run(jobs: Vec<Job>, tracker: &TaskTracker, shutdown: &Cancel
     Ok(())
 }
 
-async fn start(bells: &[(String, Arc<Bell>)]) -> Result<JobScheduler, JobSchedulerError> {
+async fn start(bells: &[(Expression, Arc<Bell>)]) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
     for (expression, bell) in bells {
         let bell = bell.clone();
         let job = JobBuilder::new()
             .with_cron_job_type()
-            .with_schedule(expression.as_str())?
+            .with_schedule(expression)?
             .with_run_async(Box::new(move |_, _| {
                 let bell = bell.clone();
                 Box::pin(async move { bell.ring() })
@@ -127,4 +160,24 @@ async fn start(bells: &[(String, Arc<Bell>)]) -> Result<JobScheduler, JobSchedul
     }
     scheduler.start().await?;
     Ok(scheduler)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_is_missed_when_its_time_is_over() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let (hourly, every_second): (Expression, Expression) =
+            ("0 0 * * * *".parse().unwrap(), "* * * * * *".parse().unwrap());
+        let last = time("2026-01-31T09:00:00Z");
+        assert!(!hourly.has_missed(last, time("2026-01-31T10:00:03Z")));
+        assert!(hourly.has_missed(last, time("2026-01-31T10:00:06Z")));
+        assert!(!every_second.has_missed(last, time("2026-01-31T09:00:06Z")));
+        assert!(every_second.has_missed(last, time("2026-01-31T09:00:07Z")));
+        for wrong in ["every second", "* * * * *", "", "61 * * * * *"] {
+            assert!(wrong.parse::<Expression>().is_err(), "{wrong}");
+        }
+    }
 }
