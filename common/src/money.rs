@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// An amount that is owed, paid or owned, in the currency's minor unit.
 pub type Money = i64;
 
+/// Numbers with a decimal point are exact below this.
+const WHOLE_MAX: f64 = (1_u64 << 53) as f64;
+
 /// An amount as a client wrote it: any JSON number. Whether it can be charged is a rule, not a type, so that a
 /// fraction or a number beyond 64 bits is answered `INVALID_AMOUNT` and not as a malformed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +53,10 @@ impl<'de> Deserialize<'de> for Amount {
             fn visit_u64<E>(self, amount: u64) -> Result<Amount, E> {
                 Ok(Amount(i64::try_from(amount).ok()))
             }
-            fn visit_f64<E>(self, _: f64) -> Result<Amount, E> {
-                Ok(Amount(None))
+            fn visit_f64<E>(self, amount: f64) -> Result<Amount, E> {
+                // 75000.0 is a whole number, as some clients write it.
+                let is_whole = amount.fract() == 0.0 && amount.abs() < WHOLE_MAX;
+                Ok(Amount(is_whole.then_some(amount as i64)))
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -63,7 +68,7 @@ impl JsonSchema for Amount {
         "Amount".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "format": "int64", "minimum": 1 })
+        json_schema!({ "type": "integer", "format": "int64", "minimum": 0 })
     }
     fn inline_schema() -> bool {
         true

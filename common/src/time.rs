@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -57,9 +57,10 @@ impl<'de> Deserialize<'de> for Time {
                 f.write_str("a time as in 2026-01-31T09:00:00Z (RFC 3339)")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
-                DateTime::parse_from_rfc3339(text)
-                    .map(|time| Time(time.to_utc()))
-                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+                let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+                // In UTC it may be of a year that is not written with four digits.
+                let time = time.ok().filter(|time| (0..=9999).contains(&time.year()));
+                time.map(Time).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Visitor)

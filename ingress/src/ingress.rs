@@ -60,13 +60,14 @@ impl Ingress {
     /// Answers one request, whatever it is.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
         let (method, path) = (request.method(), request.uri().path());
+        let id = Uuid::now_v7();
         let door = health::answer(method, path, &self.ready).or_else(|| self.docs.answer(method, path));
-        if let Some(answer) = door {
+        if let Some(mut answer) = door {
+            answer.headers_mut().insert(&REQUEST_ID, caller::request_id(request.headers(), id));
             return answer;
         }
         let started = Instant::now();
         let _counted = self.in_flight.one();
-        let id = Uuid::now_v7();
         let (parts, body) = request.into_parts();
         let mut upload = Upload::new(body);
         let (dialect, found) = self.router.find(&parts.method, parts.uri.path());

@@ -5,11 +5,12 @@ mod organise;
 
 use chrono::{Datelike, NaiveDate, NaiveTime};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Rejection;
 use super::command::{CommandData, CommandName};
 use super::page::check_page;
+use super::parse::word;
 use super::reservation::SeatIds;
 use crate::ids::{ConcertId, QueueToken, ReservationId, ScheduleId, SeatId};
 use crate::money::Money;
@@ -108,7 +109,7 @@ fn check_day(field: &str, day: Option<NaiveDate>) -> Result<(), Rejection> {
 }
 
 /// Which seats [`ListSeats`] returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SeatFilter {
     /// Those that can be held now.
@@ -116,6 +117,12 @@ pub enum SeatFilter {
     Available,
     /// Every seat.
     All,
+}
+
+impl<'de> Deserialize<'de> for SeatFilter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer, &["available", "all"], &[Self::Available, Self::All])
+    }
 }
 
 /// Read a schedule's seats.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::command::{Command, CommandName};
-use super::parse::parse;
+use super::parse::parse_object;
 use super::{Code, Rejection};
 use crate::ids::{QueueToken, UserId};
 use crate::time::Time;
@@ -110,7 +110,7 @@ impl Envelope {
     /// # Errors
     /// What is wrong with it, as the rejection to answer, with the id where one could be read.
     pub fn decode(json: &str) -> Result<Self, Undecodable> {
-        let wire: Wire<'_> = parse(json).map_err(|rejection| Undecodable { id: find_id(json), rejection })?;
+        let wire: Wire<'_> = parse_object(json).map_err(|rejection| Undecodable { id: find_id(json), rejection })?;
         let id = wire.id;
         Self::from_wire(wire).map_err(|rejection| Undecodable { id: Some(id), rejection })
     }

@@ -1,6 +1,13 @@
 //! Reads JSON into the contract's types, and says of what does not fit which field it is and what it should be.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::Rejection;
 use super::command::CommandData;
@@ -10,7 +17,7 @@ use super::command::CommandData;
 /// # Errors
 /// `INVALID_REQUEST` that names the field and what it should be, or what the command's own check says.
 pub fn decode_data<T: CommandData>(json: &str) -> Result<T, Rejection> {
-    let data: T = parse(json)?;
+    let data: T = parse_object(json)?;
     data.check()?;
     Ok(data)
 }
@@ -22,6 +29,46 @@ pub fn decode_data<T: CommandData>(json: &str) -> Result<T, Rejection> {
 /// `INVALID_REQUEST` that names the field and what it should be.
 pub fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Rejection> {
     serde_json::from_str(json).map_err(|_| explain::<T>(json))
+}
+
+/// The same of an object, which an array of its values in order is not.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Rejection> {
+    if json.trim_ascii_start().starts_with('{') {
+        return parse(json);
+    }
+    // What it is instead, or where it ends to be JSON.
+    Err(parse::<Map<String, Value>>(json)
+        .err()
+        .unwrap_or_else(|| Rejection::invalid_field("body", "must be an object")))
+}
+
+/// Reads one of some words. What serde derives for an enum takes objects too, and calls what is no text bad JSON.
+pub(super) fn word<'de, D: Deserializer<'de>, T: Copy>(
+    deserializer: D,
+    words: &'static [&'static str],
+    meanings: &[T],
+) -> Result<T, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    let meaning = words.iter().position(|word| *word == text).and_then(|n| meanings.get(n));
+    meaning.copied().ok_or_else(|| D::Error::unknown_variant(&text, words))
+}
+
+/// Reads an object into a type for which serde would take an array of the same values as well.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(fields))
+        }
+    }
+    deserializer.deserialize_any(Object(PhantomData))
 }
 
 fn explain<'a, T: Deserialize<'a>>(json: &'a str) -> Rejection {

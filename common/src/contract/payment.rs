@@ -1,20 +1,27 @@
 //! Commands and replies of the payment lane.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::command::{CommandData, CommandName};
+use super::parse::word;
 use super::{Code, Rejection};
 use crate::ids::{PaymentId, QueueToken, ReservationId, UserId};
 use crate::money::{Amount, Money};
 use crate::time::Time;
 
 /// How a payment is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum PaymentMethod {
     /// From the user's balance.
     Balance,
+}
+
+impl<'de> Deserialize<'de> for PaymentMethod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer, &["BALANCE"], &[Self::Balance])
+    }
 }
 
 /// Pay a reservation.

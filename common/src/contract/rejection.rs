@@ -143,9 +143,9 @@ impl Rejection {
         Self { code, message: message.into(), details: Map::new() }
     }
 
-    /// `INVALID_REQUEST` about one field.
+    /// `INVALID_REQUEST` about one field. What is quoted of the request is cut: a client may have written anything.
     pub fn invalid_field(field: &str, fault: &str) -> Self {
-        Self::of(Code::InvalidRequest).with("fields", json!({ field: fault }))
+        Self::of(Code::InvalidRequest).with("fields", json!({ cut(field, 100): cut(fault, 300) }))
     }
 
     /// Adds one detail.
@@ -153,6 +153,14 @@ impl Rejection {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
+    }
+}
+
+/// The beginning of a text.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
     }
 }
 

@@ -181,7 +181,9 @@ impl Postgres {
              timezone = 'UTC'\n\
              log_timezone = 'UTC'\n\
              log_line_prefix = '%m [%p] %d '\n\
-             log_lock_waits = on\n"
+             log_lock_waits = on\n\
+             # Statements hold queue tokens.\n\
+             log_min_error_statement = panic\n"
         );
         files::write_atomically(&self.data().join("postgresql.conf"), configuration.as_bytes())
     }

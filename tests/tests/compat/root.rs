@@ -33,6 +33,12 @@ async fn an_api_at_the_root_leaves_everything_else_where_it_was() {
         let answer = get(client, path).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{path}");
     }
+    // The operator's door and the documents have no other methods, and say so in whole answers.
+    for path in ["/health/ready", "/metrics", "/docs", "/openapi/v1.json"] {
+        let answer = client.send(Method::POST, path, &[], None).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"), "{path}: {answer:?}");
+        assert!(!answer.header("x-request-id").is_empty(), "{path}");
+    }
     // What is nowhere is told in the words of the API whose paths are around it.
     assert_eq!(get(client, "/nowhere").await.body["code"], "NOT_FOUND");
     assert_eq!(get(client, "/api/v1/nowhere").await.said(), (404, "NOT_FOUND"));

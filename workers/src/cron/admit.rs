@@ -8,7 +8,9 @@ use crate::store;
 /// Runs once over all rooms in which somebody waits.
 pub(super) async fn run(crew: Crew) -> Result<u64, Failure> {
     let servers = &crew.servers;
-    let schedules = store::rooms::with_waiting(&mut *servers.pool.acquire().await?).await?;
+    let mut db = servers.pool.acquire().await?;
+    let schedules = store::rooms::with_waiting(&mut db).await?;
+    db.give_back();
     let mut admitted = 0;
     for schedule in schedules {
         admitted += rooms::admit_waiting(&servers.pool, &servers.redis, &servers.limits, schedule).await?;

@@ -23,7 +23,9 @@ pub(super) async fn run(crew: Crew) -> Result<u64, Failure> {
 async fn expire_tokens(crew: &Crew) -> Result<u64, Failure> {
     let mut count = 0;
     loop {
-        let tokens = store::expiry::expire_tokens(&mut *crew.servers.pool.acquire().await?, CHUNK).await?;
+        let mut db = crew.servers.pool.acquire().await?;
+        let tokens = store::expiry::expire_tokens(&mut db, CHUNK).await?;
+        db.give_back();
         let gone: Vec<RoomChange> = tokens.iter().map(|token| RoomChange::Gone(*token)).collect();
         crew.servers.redis.change_rooms(&gone).await;
         count += tokens.len() as u64;

@@ -7,7 +7,9 @@ use crate::store;
 
 /// Sets the gauges.
 pub(super) async fn run(crew: Crew) -> Result<u64, Failure> {
-    let (waiting, oldest_s) = store::outbox::lag(&mut *crew.servers.pool.acquire().await?).await?;
+    let mut db = crew.servers.pool.acquire().await?;
+    let (waiting, oldest_s) = store::outbox::lag(&mut db).await?;
+    db.give_back();
     metrics::gauge!("onsale_outbox_waiting").set(waiting as f64);
     metrics::gauge!("onsale_outbox_lag_seconds").set(oldest_s);
     Ok(0)

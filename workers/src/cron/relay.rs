@@ -91,8 +91,9 @@ impl Relay {
             }
             let mut db = pool.acquire().await?;
             let mut events = store::outbox::unpublished(&mut db, horizon, CHUNK).await?;
-            if events.is_empty() {
-                let Some(further) = store::outbox::horizon(&mut db).await? else { break };
+            if events.is_empty()
+                && let Some(further) = store::outbox::horizon(&mut db).await?
+            {
                 horizon = further;
                 events = store::outbox::unpublished(&mut db, horizon, CHUNK).await?;
             }

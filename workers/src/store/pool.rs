@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use onsale_common::time::Time;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, Either, Error, Executor, PgConnection, PgPool, Postgres, Row, raw_sql};
+use sqlx::{AssertSqlSafe, ConnectOptions, Either, Error, Executor, PgConnection, PgPool, Postgres, Row, raw_sql};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::PostgresConfig;
@@ -58,6 +58,8 @@ pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool
         ("enable_mergejoin", "off"),
         ("jit", "off"),
     ]);
+    // A statement's text may hold queue tokens (see `questions`), which the library would log of one that is slow.
+    let options = options.disable_statement_logging();
     let (options, prepare) = match plans {
         Plans::Once => {
             let once = [("plan_cache_mode", "force_generic_plan"), ("enable_bitmapscan", "off")];

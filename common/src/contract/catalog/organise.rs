@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConcertView, ScheduleView, check_day};
 use crate::contract::command::{CommandData, CommandName};
+use crate::contract::parse::object;
 use crate::contract::{Example, Rejection};
 use crate::ids::{ConcertId, QueueToken, ScheduleId};
 use crate::money::Money;
@@ -186,6 +187,7 @@ pub struct CreateSchedule {
     /// When holds end.
     pub booking_close_at: Time,
     /// Its seats.
+    #[serde(deserialize_with = "object")]
     pub seats: NewSeats,
     /// Active users at once; the service's default when absent.
     #[serde(default, alias = "capacity", skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,9 @@ use crate::store::users::Credentials;
 pub(super) async fn settle(lane: &AccountLane, commands: &[Arc<Envelope>]) -> Result<Vec<Outcome>, Failure> {
     let emails: Vec<&str> = commands.iter().map(|command| asked(command).map_or("", |login| &login.email)).collect();
     // The connection goes back before the hashing, which is slow.
-    let found = store::users::credentials(&mut *lane.pool.acquire().await?, &emails).await?;
+    let mut db = lane.pool.acquire().await?;
+    let found = store::users::credentials(&mut db, &emails).await?;
+    db.give_back();
     let log_in = async |(command, found): (&Arc<Envelope>, Option<Credentials>)| {
         check(command, found).await.and_then(|user| access(lane, user)).into()
     };

@@ -39,6 +39,7 @@ pub(super) async fn settle(lane: &AccountLane, commands: &[Arc<Envelope>]) -> Re
         })
         .collect();
     let found = Found::load(&mut db, &asked).await?;
+    db.give_back();
     Ok(places.into_iter().map(|place| place.and_then(|place| found.answer(&asked, place, now)).into()).collect())
 }
 

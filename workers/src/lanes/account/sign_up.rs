@@ -48,7 +48,9 @@ async fn hash_passwords(lane: &AccountLane, commands: &[Arc<Envelope>]) -> Resul
     let (names, emails): (Vec<&str>, Vec<&str>) =
         commands.iter().filter_map(|command| asked(command)).map(|new| (&*new.username, &*new.email)).unzip();
     // The connection goes back before the hashing, which is slow.
-    let taken = store::users::taken(&mut *lane.pool.acquire().await?, &names, &emails).await?;
+    let mut db = lane.pool.acquire().await?;
+    let taken = store::users::taken(&mut db, &names, &emails).await?;
+    db.give_back();
     let hash = async |(command, taken): (&Arc<Envelope>, Taken)| {
         let Some(new) = asked(command).filter(|_| !taken.username && !taken.email) else {
             return Ok(Hashed::NotNeeded);
