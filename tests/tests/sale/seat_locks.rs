@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use deadpool_redis::redis;
 use onsale_common::time::Time;
+use onsale_tests::producer::command;
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
+use serde_json::{Value, json};
 
 /// The locks of schedule 1.
 struct Locks(redis::aio::MultiplexedConnection);
@@ -42,6 +44,69 @@ async fn a_lock_lasts_until_its_hold_ends_and_goes_with_it() {
     let path = format!("/api/v1/reservations/{}", held.data()["reservationId"]);
     assert_eq!(fan.delete(&path, &token).await.status, 204);
     assert_eq!((locks.lasts_s(seat(1, 1)).await, locks.lasts_s(seat(1, 2)).await), (None, None));
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_loses_a_seat_to_a_hold_that_is_refused() {
+    let sale = Sale::start(&[("ONSALE_SEATS_PER_USER", "1")]).await;
+    let fan = &sale.client;
+    let (full, buyer, elsewhere) = (fan.token(1, 1).await, fan.token(2, 1).await, fan.token(1, 3).await);
+    assert_eq!(fan.hold(1, 1, &[seat(1, 50)], &full).await.status, 201);
+    let mut producer = sale.producer().await;
+    let hold = |user: i64, token: &str, seats: &[i64], amount: Option<i64>| {
+        let mut data = json!({ "scheduleId": 1, "seatIds": seats, "userId": user });
+        if let Some(amount) = amount {
+            data["amount"] = json!(amount);
+        }
+        command("HoldSeats", Some(token), data)
+    };
+    let wanted = seat(1, 1);
+    let refused = [
+        (hold(1, &full, &[wanted], None), "SEAT_LIMIT_EXCEEDED"),
+        (hold(1, &buyer, &[wanted], None), "FORBIDDEN"),
+        (hold(1, &elsewhere, &[wanted], None), "WRONG_SCHEDULE"),
+        (hold(2, &buyer, &[wanted, seat(1, 60)], None), "SEAT_NOT_FOUND"),
+        (hold(2, &buyer, &[wanted], Some(1)), "AMOUNT_MISMATCH"),
+    ];
+    for (command, code) in refused {
+        let both = json!([command, hold(2, &buyer, &[wanted], None)]);
+        let replies = producer.ask("reservation.1", &both).await;
+        assert_eq!(replies[0]["error"]["code"], code, "{replies}");
+        assert_eq!(replies[1]["ok"], true, "after {code}: {replies}");
+        let release = json!({ "reservationId": replies[1]["data"]["reservationId"] });
+        producer.done("reservation.1", &command_of("ReleaseReservation", &buyer, release)).await;
+    }
+    // Nor to a hold that is released in the same message.
+    let held = producer.done("reservation.1", &hold(2, &buyer, &[wanted], None)).await;
+    until_kept(&sale, wanted).await;
+    let release = command_of("ReleaseReservation", &buyer, json!({ "reservationId": held["reservationId"] }));
+    let replies = producer.ask("reservation.1", &json!([release, hold(2, &buyer, &[wanted], None)])).await;
+    assert_eq!((&replies[0]["ok"], &replies[1]["ok"]), (&json!(true), &json!(true)), "{replies}");
+    sale.finish().await;
+}
+
+fn command_of(name: &str, token: &str, data: Value) -> Value {
+    command(name, Some(token), data)
+}
+
+/// Waits until Redis turns others away from a seat.
+async fn until_kept(sale: &Sale, seat: i64) {
+    let mut locks = Locks::of(sale).await;
+    until("the seat is kept", Duration::from_secs(2), async || matches!(locks.lasts_s(seat).await, Some(250..=300)))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_not_have_a_seat_that_is_held_learns_why() {
+    let sale = Sale::start(&[]).await;
+    let fan = &sale.client;
+    let (holder, rival, elsewhere) = (fan.token(1, 1).await, fan.token(2, 1).await, fan.token(2, 3).await);
+    assert_eq!(fan.hold(1, 1, &[seat(1, 1)], &holder).await.status, 201);
+    until_kept(&sale, seat(1, 1)).await;
+    assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &rival).await.said(), (409, "SEAT_TAKEN"));
+    assert_eq!(fan.hold(3, 1, &[seat(1, 1)], &rival).await.said(), (403, "FORBIDDEN"));
+    assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &elsewhere).await.said(), (403, "WRONG_SCHEDULE"));
     sale.finish().await;
 }
 

@@ -81,6 +81,7 @@ impl Reconciler {
                 }
             }
         }
+        db.give_back();
         *self.differed.lock().unwrap_or_else(PoisonError::into_inner) = differ;
         Ok(repaired)
     }
@@ -99,7 +100,7 @@ impl Reconciler {
             .waiting
             .iter()
             .map(|(token, _)| (*token, false))
-            .chain(contents.active.iter().map(|(token, _)| (*token, true)))
+            .chain(contents.active.iter().map(|(token, _, _)| (*token, true)))
             .collect();
         let differ = |a: &HashMap<QueueToken, bool>, b: &HashMap<QueueToken, bool>| -> Vec<QueueToken> {
             a.iter().filter(|(token, active)| b.get(*token) != Some(*active)).map(|(token, _)| *token).collect()
@@ -115,7 +116,7 @@ impl Reconciler {
             .into_iter()
             .map(|token| match token.status {
                 TokenStatus::Waiting => (token.token, RoomChange::Waits(token.token, token.ordinal)),
-                TokenStatus::Active => (token.token, RoomChange::Active(token.token, token.ends_at())),
+                TokenStatus::Active => (token.token, RoomChange::Active(token.token, token.user, token.ends_at())),
                 _ => (token.token, RoomChange::Gone(token.token)),
             })
             .collect();

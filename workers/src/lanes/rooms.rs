@@ -124,7 +124,7 @@ pub(super) fn admitted_event(admitted: &Admitted) -> NewEvent {
 
 /// What Redis is to know of admissions.
 pub(super) fn changes(admitted: &[Admitted]) -> Vec<RoomChange> {
-    admitted.iter().map(|admitted| RoomChange::Active(admitted.token, admitted.expires_at)).collect()
+    admitted.iter().map(|admitted| RoomChange::Active(admitted.token, admitted.user, admitted.expires_at)).collect()
 }
 
 /// Builds a room in Redis from Postgres, unless another process is at it.

@@ -1,7 +1,5 @@
-//! Keeps the locks of committed holds until the holds end. No answer waits for that: a lock lasts long enough meanwhile,
-//! and should it be lost, Postgres turns the losers away.
-
-use std::time::Duration;
+//! Keeps the seats of committed holds locked until the holds end. No answer waits for that: until Redis knows, Postgres
+//! turns the losers away.
 
 use onsale_common::ids::SeatId;
 use onsale_common::time::Time;
@@ -9,9 +7,6 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
 use super::Redis;
-
-/// How long locks wait for others, to be kept together; a small part of what they last until then.
-const GATHER: Duration = Duration::from_millis(100);
 
 /// A seat, the command that owns its lock, and until when.
 pub(super) type Held = (SeatId, Uuid, Time);
@@ -29,7 +24,7 @@ impl LockKeeper {
             let mut locks = Vec::new();
             while let Some(first) = waiting.recv().await {
                 locks.push(first);
-                tokio::time::sleep(GATHER).await;
+                // What came while Redis was told of others goes together.
                 while let Ok(next) = waiting.try_recv() {
                     locks.push(next);
                 }

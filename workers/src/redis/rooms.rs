@@ -1,11 +1,11 @@
-//! Waiting rooms in Redis: who waits, in order of arrival, and who is active until when. A room that was emptied lacks
+//! Waiting rooms in Redis: who waits, in order of arrival, who is active until when, and whose the active tokens are. A room that was emptied lacks
 //! its `built` mark, and is built again from Postgres before anybody is told a place.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use deadpool_redis::redis::{AsyncCommands, Pipeline, cmd, pipe};
-use onsale_common::ids::{QueueToken, ScheduleId};
+use onsale_common::ids::{QueueToken, ScheduleId, UserId};
 use onsale_common::time::Time;
 use uuid::Uuid;
 
@@ -21,8 +21,8 @@ const BUILD_CHUNK: usize = 5_000;
 pub enum RoomChange {
     /// It joined the line.
     Waits(QueueToken, i64),
-    /// It was admitted.
-    Active(QueueToken, Time),
+    /// It was admitted, or is its user's active one.
+    Active(QueueToken, UserId, Time),
     /// It is over.
     Gone(QueueToken),
 }
@@ -33,6 +33,7 @@ struct RoomChanges {
     waits: Vec<(i64, Uuid)>,
     waits_no_more: Vec<Uuid>,
     active: Vec<(i64, Uuid)>,
+    users: Vec<(Uuid, UserId)>,
     active_no_more: Vec<Uuid>,
 }
 
@@ -95,12 +96,13 @@ impl Redis {
     pub(super) fn add_changes(&self, pipe: &mut Pipeline, changes: &[RoomChange]) {
         let mut rooms: BTreeMap<ScheduleId, RoomChanges> = BTreeMap::new();
         for change in changes {
-            let (RoomChange::Waits(token, _) | RoomChange::Active(token, _) | RoomChange::Gone(token)) = change;
+            let (RoomChange::Waits(token, _) | RoomChange::Active(token, _, _) | RoomChange::Gone(token)) = change;
             let (room, member) = (rooms.entry(token.schedule()).or_default(), token.uuid());
             match change {
                 RoomChange::Waits(_, ordinal) => room.waits.push((*ordinal, member)),
-                RoomChange::Active(_, until) => {
+                RoomChange::Active(_, user, until) => {
                     room.waits_no_more.push(member);
+                    room.users.push((member, *user));
                     room.active.push((until.0.timestamp_millis(), member));
                 }
                 RoomChange::Gone(_) => {
@@ -111,9 +113,14 @@ impl Redis {
         }
         for (schedule, room) in rooms {
             let (line, actives) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "active"));
-            for (key, members) in [(&line, room.waits_no_more), (&actives, room.active_no_more)] {
+            let users = self.room_key(schedule, "users");
+            for (command, key, members) in [
+                ("ZREM", &line, &room.waits_no_more),
+                ("ZREM", &actives, &room.active_no_more),
+                ("HDEL", &users, &room.active_no_more),
+            ] {
                 if !members.is_empty() {
-                    let mut remove = cmd("ZREM");
+                    let mut remove = cmd(command);
                     remove.arg(key);
                     for member in members {
                         remove.arg(member.as_bytes());
@@ -130,6 +137,14 @@ impl Redis {
                     }
                     pipe.add_command(add).ignore();
                 }
+            }
+            if !room.users.is_empty() {
+                let mut name = cmd("HSET");
+                name.arg(users);
+                for (member, user) in room.users {
+                    name.arg(member.as_bytes()).arg(user.get());
+                }
+                pipe.add_command(name).ignore();
             }
         }
     }
@@ -194,10 +209,12 @@ impl Redis {
         &self,
         schedule: ScheduleId,
         waiting: &[(QueueToken, i64)],
-        active: &[(QueueToken, Time)],
+        active: &[(QueueToken, UserId, Time)],
     ) -> Option<()> {
         let (line, actives) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "active"));
-        self.call("empty a room", async |mut connection| connection.del::<_, ()>((&line, &actives)).await).await?;
+        let users = self.room_key(schedule, "users");
+        self.call("empty a room", async |mut connection| connection.del::<_, ()>((&line, &actives, &users)).await)
+            .await?;
         for chunk in waiting.chunks(BUILD_CHUNK) {
             let members: Vec<(i64, Vec<u8>)> =
                 chunk.iter().map(|(token, ordinal)| (*ordinal, uuid_bytes(token))).collect();
@@ -208,9 +225,13 @@ impl Redis {
         }
         for chunk in active.chunks(BUILD_CHUNK) {
             let members: Vec<(i64, Vec<u8>)> =
-                chunk.iter().map(|(token, until)| (until.0.timestamp_millis(), uuid_bytes(token))).collect();
+                chunk.iter().map(|(token, _, until)| (until.0.timestamp_millis(), uuid_bytes(token))).collect();
+            let names: Vec<(Vec<u8>, i64)> =
+                chunk.iter().map(|(token, user, _)| (uuid_bytes(token), user.get())).collect();
             self.call("fill a room", async |mut connection| {
-                connection.zadd_multiple::<_, _, _, ()>(&actives, &members).await
+                let mut fill = pipe();
+                fill.zadd_multiple(&actives, &members).ignore().hset_multiple(&users, &names).ignore();
+                fill.query_async::<()>(&mut connection).await
             })
             .await?;
         }

@@ -1,7 +1,11 @@
 //! Seat locks: they turn away the thousand losers of a hot seat without touching Postgres. They never decide who wins.
 //!
-//! The locks of a schedule are one hash: a seat's id, and until when which command owns it, as 13 digits of milliseconds
-//! and the command's id. A batch is a few commands to Redis for each schedule, however many seats it wants.
+//! A hold first asks for its seats: a lock that says who is at it, so that what becomes of the hold can be told later, and
+//! that keeps nobody away, because the hold may yet be refused. The lock of a hold that is committed turns others away.
+//!
+//! The locks of a schedule are one hash: a seat's id, and until when which command is at it or has it, as 13 digits of
+//! milliseconds, `?` or `!`, and the command's id. A batch is a few commands to Redis for each schedule, however many
+//! seats it wants.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -17,7 +21,7 @@ use super::Redis;
 use super::keeper::Held;
 use super::rooms::RoomChange;
 
-/// A lock lasts this long until its hold is committed; then until the hold ends.
+/// How long a hold may be at its seats until it is committed.
 const UNTIL_COMMIT: Duration = Duration::from_secs(10);
 /// For how long the outcome of a command that lost here is kept, as outcomes in Postgres are.
 const LOST_FOR: Duration = Duration::from_secs(86_400);
@@ -26,15 +30,15 @@ const LOST_FOR: Duration = Duration::from_secs(86_400);
 const SOLD_FOR: Duration = Duration::from_secs(86_400);
 const SOLD: &[u8] = b"sold";
 
-/// For each hold: 0, let Postgres decide (its token is not known to be active, or there may be more to say than that it
-/// lost); 1, it has the locks of all its seats; or the seats that others have, and it is lost. A hold's six arguments are its
-/// id, its token, the token's schedule, its own schedule, whether it is contested, and how many seats follow.
+/// For each hold: 0, let Postgres decide (there may be more to say than that it lost), or the seats that others have, and
+/// it is lost. Only who could hold them loses here: whose token is active and its user's. A hold's seven arguments are
+/// its id, its token, the token's schedule, its user, its own schedule, whether it is contested, and how many seats follow.
 static LOCK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local ARGV, call = ARGV, redis.call
         local prefix, clock, until_commit, lost_for = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-        local lock_for, longest = string.format('%013d', clock + until_commit), ARGV[5]
+        local lock_for, longest = string.format('%013d?', clock + until_commit), ARGV[5]
 
         -- Appends to the list of a key.
         local function gather(lists, key, item)
@@ -54,20 +58,25 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
             end
         end
 
-        local ends, owners, lost = {}, {}, {}
+        local ends, users, at, owners, lost = {}, {}, {}, {}, {}
         local total, i = #ARGV, 6
-        local rooms, hashes, lost_keys = {}, {}, {}
+        local actives, names, hashes, lost_keys = {}, {}, {}, {}
         local room_prefix, hash_prefix, lost_prefix = prefix .. ':room:', prefix .. ':locks:', prefix .. ':lost:'
         while i <= total do
-            gather(rooms, room_prefix .. ARGV[i + 2] .. ':active', ARGV[i + 1])
+            local room = room_prefix .. ARGV[i + 2]
+            gather(actives, room .. ':active', ARGV[i + 1])
+            gather(names, room .. ':users', ARGV[i + 1])
             lost_keys[#lost_keys + 1] = lost_prefix .. ARGV[i]
-            local hash, last = hash_prefix .. ARGV[i + 3], i + 5 + ARGV[i + 5]
-            for n = i + 6, last do gather(hashes, hash, ARGV[n]) end
+            local hash, last = hash_prefix .. ARGV[i + 4], i + 6 + ARGV[i + 6]
+            for n = i + 7, last do gather(hashes, hash, ARGV[n]) end
             i = last + 1
         end
-        each(rooms, 'ZMSCORE', function(token, score) ends[token] = score end)
+        each(actives, 'ZMSCORE', function(token, score) ends[token] = score end)
+        each(names, 'HMGET', function(token, user) users[token] = user end)
         each(hashes, 'HMGET', function(seat, lock)
-            if lock and tonumber(lock:sub(1, 13)) > clock then owners[seat] = lock:sub(14) end
+            if lock and tonumber(lock:sub(1, 13)) > clock then
+                if lock:byte(14) == 33 then owners[seat] = lock:sub(15) else at[seat] = lock:sub(15) end
+            end
         end)
         for from = 1, #lost_keys, 1000 do
             local some = call('MGET', unpack(lost_keys, from, math.min(from + 999, #lost_keys)))
@@ -79,26 +88,28 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
         i = 6
         while i <= total do
             h = h + 1
-            local id, first, last = ARGV[i], i + 6, i + 5 + ARGV[i + 5]
+            local id, first, last = ARGV[i], i + 7, i + 6 + ARGV[i + 6]
             local ends_at = ends[ARGV[i + 1]]
             local verdict = lost[h] or 0
-            if verdict == 0 and ends_at and tonumber(ends_at) > clock then
-                local taken
+            if verdict == 0 and ends_at and tonumber(ends_at) > clock and users[ARGV[i + 1]] == ARGV[i + 3] then
+                local taken, free
                 for n = first, last do
                     local owner = owners[ARGV[n]]
                     if owner and owner ~= id then taken = taken and taken .. ',' .. ARGV[n] or ARGV[n] end
+                    if not owner and (at[ARGV[n]] or id) == id then free = (free or 0) + 1 end
                 end
-                if not taken then
-                    local hash, lock = hash_prefix .. ARGV[i + 3], lock_for .. id
+                if taken then
+                    if ARGV[i + 5] == '0' then
+                        call('SET', lost_keys[h], taken, 'EX', lost_for)
+                        verdict = taken
+                    end
+                elseif free == last - first + 1 then
+                    local hash, lock = hash_prefix .. ARGV[i + 4], lock_for .. id
                     for n = first, last do
-                        owners[ARGV[n]] = id
+                        at[ARGV[n]] = id
                         gather(locks, hash, ARGV[n])
                         gather(locks, hash, lock)
                     end
-                    verdict = 1
-                elseif ARGV[i + 4] == '0' then
-                    call('SET', lost_keys[h], taken, 'EX', lost_for)
-                    verdict = taken
                 end
             end
             verdicts[h] = verdict
@@ -111,7 +122,7 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Compares the owner before it keeps: a hold may be over by now, and its lock released or another's. The arguments are,
+/// Compares who is at the seat before it keeps it: a hold may be over by now, and its lock released or another's. The arguments are,
 /// for each schedule, its id, how many locks follow, and each one's seat, owner and end.
 static KEEP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -128,7 +139,7 @@ static KEEP: LazyLock<Script> = LazyLock::new(|| {
                 local locks = call('HMGET', hash, unpack(seats))
                 for n = i, to, 3 do
                     local lock = locks[(n - i) / 3 + 1]
-                    if lock and lock:sub(14) == ARGV[n + 1] then
+                    if lock and lock:sub(15) == ARGV[n + 1] then
                         kept[#kept + 1] = ARGV[n]
                         kept[#kept + 1] = ARGV[n + 2] .. ARGV[n + 1]
                     end
@@ -144,14 +155,14 @@ static KEEP: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Compares the owner before it releases.
+/// Compares whose lock it is before it releases.
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         for i = 2, #ARGV, 3 do
             local hash = ARGV[1] .. ':locks:' .. ARGV[i]
             local lock = redis.call('HGET', hash, ARGV[i + 1])
-            if lock and lock:sub(14) == ARGV[i + 2] then redis.call('HDEL', hash, ARGV[i + 1]) end
+            if lock and lock:sub(15) == ARGV[i + 2] then redis.call('HDEL', hash, ARGV[i + 1]) end
         end
         ",
     )
@@ -168,20 +179,20 @@ pub enum Verdict {
 
 /// A hold that asks for its seats' locks.
 pub struct Asking<'a> {
-    /// The owner of the locks, if it gets them.
+    /// Who is at the seats, unless somebody else is.
     pub command: Uuid,
-    /// Whose active token opens the door.
+    /// The active token that opens the door to the hold's user.
     pub token: QueueToken,
     /// Whether Postgres is to say why it lost: a hold with an idempotency key may repeat an older command, one that
-    /// would be its user's only hold may meet the user's own.
+    /// would be its user's only hold may meet the user's own, and one that comes after a release may find its seats free.
     pub contested: bool,
     /// The seats.
     pub hold: &'a HoldSeats,
 }
 
 impl Redis {
-    /// Asks for the locks of each hold's seats, all or none, in the order of arrival. `now` is the time by which locks and
-    /// tokens are over.
+    /// Asks for each hold's seats, all or none, in the order of arrival. `now` is the time by which locks and tokens are
+    /// over.
     pub async fn lock_seats(&self, holds: &[Asking<'_>], now: Time) -> Vec<Verdict> {
         if holds.is_empty() {
             return Vec::new();
@@ -196,6 +207,7 @@ impl Redis {
             call.arg(asking.command.as_bytes())
                 .arg(asking.token.uuid().as_bytes())
                 .arg(asking.token.schedule().get())
+                .arg(asking.hold.user_id.get())
                 .arg(asking.hold.schedule_id.get())
                 .arg(u8::from(asking.contested))
                 .arg(seats.len());
@@ -211,7 +223,7 @@ impl Redis {
         }
     }
 
-    /// Keeps locks that the given commands still own until the given times.
+    /// Keeps seats for the given commands until the given times, where nobody else came to be at them.
     pub(super) async fn keep_seats(&self, held: &[Held]) {
         let mut by_schedule: BTreeMap<ScheduleId, Vec<&Held>> = BTreeMap::new();
         for lock in held {
@@ -266,9 +278,9 @@ impl Redis {
     }
 }
 
-/// A lock as Redis has it.
+/// The lock of what is committed, as Redis has it.
 fn lock_value(until: Time, owner: &[u8]) -> Vec<u8> {
-    let mut lock = format!("{:013}", until.0.timestamp_millis()).into_bytes();
+    let mut lock = format!("{:013}!", until.0.timestamp_millis()).into_bytes();
     lock.extend_from_slice(owner);
     lock
 }

@@ -245,8 +245,8 @@ pub async fn places(db: &mut PgConnection, tokens: &[(QueueToken, i64)]) -> Resu
 pub struct RoomContents {
     /// Waiting tokens with their ordinals.
     pub waiting: Vec<(QueueToken, i64)>,
-    /// Active tokens with their ends.
-    pub active: Vec<(QueueToken, Time)>,
+    /// Active tokens with their users and ends.
+    pub active: Vec<(QueueToken, UserId, Time)>,
 }
 
 /// Reads everybody in a room.
@@ -254,21 +254,21 @@ pub struct RoomContents {
 /// # Errors
 /// When Postgres fails.
 pub async fn contents(db: &mut PgConnection, schedule: ScheduleId) -> Result<RoomContents, Failure> {
-    let rows: Vec<(Uuid, i64, bool, chrono::DateTime<chrono::Utc>)> = sqlx::query_as(
-        "SELECT token, ordinal, status = 1, greatest(expires_at, hold_until)
+    let rows: Vec<(Uuid, i64, i64, bool, chrono::DateTime<chrono::Utc>)> = sqlx::query_as(
+        "SELECT token, user_id, ordinal, status = 1, greatest(expires_at, hold_until)
          FROM queue_tokens WHERE schedule_id = $1 AND status = 0
          UNION ALL
-         SELECT token, ordinal, status = 1, greatest(expires_at, hold_until)
+         SELECT token, user_id, ordinal, status = 1, greatest(expires_at, hold_until)
          FROM queue_tokens WHERE schedule_id = $1 AND status = 1",
     )
     .bind(schedule.get())
     .fetch_all(db)
     .await?;
     let mut contents = RoomContents::default();
-    for (token, ordinal, active, until) in rows {
+    for (token, user, ordinal, active, until) in rows {
         let token = QueueToken::from_uuid(token);
         if active {
-            contents.active.push((token, Time(until)));
+            contents.active.push((token, UserId::new(user), Time(until)));
         } else {
             contents.waiting.push((token, ordinal));
         }

@@ -139,7 +139,7 @@ impl AdmissionLane {
                 batch.settle(*n, Err(Code::Internal.into()));
                 continue;
             };
-            let lapsed = match may_join(ask, loaded, &joined_now, now) {
+            let lapsed = match may_join(command.caller, ask, loaded, &joined_now, now) {
                 Ok(lapsed) => lapsed,
                 Err(rejection) => {
                     batch.settle(*n, Err(rejection));
@@ -162,7 +162,7 @@ impl AdmissionLane {
     async fn tell_redis(&self, joined: &Joined, tokens: &[Token]) {
         let mut changes: Vec<RoomChange> = joined.lapsed.iter().map(|(token, _)| RoomChange::Gone(*token)).collect();
         changes.extend(tokens.iter().map(|token| match token.status {
-            TokenStatus::Active => RoomChange::Active(token.token, token.expires_at),
+            TokenStatus::Active => RoomChange::Active(token.token, token.user, token.expires_at),
             _ => RoomChange::Waits(token.token, token.ordinal),
         }));
         self.redis.change_rooms(&changes).await;
@@ -194,6 +194,7 @@ impl AdmissionLane {
 
 /// Whether a user may join; the token that has lapsed, if nobody has written that down yet.
 fn may_join(
+    caller: Option<UserId>,
     ask: &IssueToken,
     loaded: &Loaded,
     joined_now: &HashMap<Standing, QueueToken>,
@@ -201,6 +202,9 @@ fn may_join(
 ) -> Result<Option<QueueToken>, Rejection> {
     if loaded.users.binary_search(&ask.user_id.get()).is_err() {
         return Err(Code::UserNotFound.into());
+    }
+    if caller.is_some_and(|caller| caller != ask.user_id) {
+        return Err(Code::Forbidden.into());
     }
     if !loaded.rooms.contains_key(&ask.schedule_id) {
         return Err(Code::ScheduleNotFound.into());
