@@ -54,6 +54,8 @@ async fn a_fan_joins_holds_charges_and_pays() {
     let paid = fan.pay(1, &reservation, &token).await;
     assert_eq!((paid.status, &paid.data()["amount"]), (201, &json!(150_000)), "{paid:?}");
     assert_eq!(fan.pay(1, &reservation, &token).await.said(), (409, "ALREADY_PAID"));
+    let release = format!("/api/v1/reservations/{reservation}");
+    assert_eq!(fan.delete(&release, &token).await.said(), (409, "ALREADY_PAID"), "although it used the token up");
     assert_eq!(fan.status(&token).await, "USED");
 
     let again = fan.token(1, 1).await;

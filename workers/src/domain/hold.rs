@@ -101,6 +101,12 @@ impl Reservation {
         }
     }
 
+    /// Whether it is this user's, and paid or run out: then its user learns that, though the token may be over too. The
+    /// payment used it up, or it lived as long as the hold.
+    pub fn is_over_for(&self, user: UserId, now: Time) -> bool {
+        self.user == user && matches!(self.status_at(now), ReservationStatus::Paid | ReservationStatus::Expired)
+    }
+
     /// Whether a caller may see it: its user, to whom its schedule is open.
     ///
     /// # Errors
@@ -227,10 +233,14 @@ impl Sale {
     /// Releases a hold. Asking again for what is released already is fine: the caller has what it wants.
     ///
     /// # Errors
-    /// `RESERVATION_NOT_FOUND`, `FORBIDDEN`, `WRONG_SCHEDULE`, `ALREADY_PAID`, or `RESERVATION_EXPIRED`.
+    /// The token's, `RESERVATION_NOT_FOUND`, `FORBIDDEN`, `WRONG_SCHEDULE`, `ALREADY_PAID`, or `RESERVATION_EXPIRED`. The
+    /// last two are said to the owner even when the token is over too: see [`Reservation::is_over_for`].
     pub fn release(&mut self, id: ReservationId, token: &Token, now: Time) -> Result<Release, Rejection> {
-        token.demand(Need::Live, now)?;
-        let reservation = self.reservations.get_mut(&id).ok_or(Code::ReservationNotFound)?;
+        let reservation = self.reservations.get_mut(&id);
+        if !reservation.as_ref().is_some_and(|reservation| reservation.is_over_for(token.user, now)) {
+            token.demand(Need::Live, now)?;
+        }
+        let reservation = reservation.ok_or(Code::ReservationNotFound)?;
         reservation.demand_owner(token.into())?;
         match reservation.status_at(now) {
             ReservationStatus::Paid => return Err(Code::AlreadyPaid.into()),

@@ -30,15 +30,12 @@ impl Till {
     ///
     /// # Errors
     /// The rejection, in this order: the token and its user, the reservation and its state, the amount, the balance. That
-    /// a reservation is paid already, or has run out, is said to its owner even when the token is over too: the payment
-    /// used it up, or it lived as long as the hold.
+    /// a reservation is paid already, or has run out, comes before the token: see [`Reservation::is_over_for`].
     pub fn pay(&mut self, command: &Pay, token: &Token, id: PaymentId, now: Time) -> Result<Entry, Rejection> {
         let caller = Caller::from(token);
         caller.demand_user(command.user_id)?;
         let reservation = self.reservations.get_mut(&command.reservation_id);
-        let is_over =
-            |r: &Reservation| matches!(r.status_at(now), ReservationStatus::Paid | ReservationStatus::Expired);
-        if !reservation.as_ref().is_some_and(|r| r.user == caller.user && is_over(r)) {
+        if !reservation.as_ref().is_some_and(|reservation| reservation.is_over_for(caller.user, now)) {
             token.demand(Need::Active, now)?;
         }
         let reservation = reservation.ok_or(Code::ReservationNotFound)?;
