@@ -4,6 +4,7 @@ pub mod bench;
 pub mod client;
 pub mod hostile;
 pub mod producer;
+pub mod proxy;
 pub mod sale;
 pub mod shape;
 

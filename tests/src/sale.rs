@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::client::Client;
 use crate::producer::Producer;
+use crate::proxy::Proxy;
 
 const ADMIN_KEY: &str = "the-organiser";
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -45,6 +46,19 @@ impl Sale {
 
     /// Starts a sale on the shared servers with these processes only.
     pub async fn with_roles(settings: &[(&str, &str)], roles: &[Role]) -> Self {
+        let (urls, _) = Self::place().await;
+        Self::begin(None, urls, settings, roles).await
+    }
+
+    /// Starts a whole sale on the shared servers, whose processes reach the broker through a proxy.
+    pub async fn behind_proxy(settings: &[(&str, &str)]) -> (Self, Proxy) {
+        let ([amqp, postgres, redis], shared) = Self::place().await;
+        let proxy = Proxy::to(&shared.amqp).await;
+        (Self::begin(None, [proxy.url(&amqp), postgres, redis], settings, &Role::ALL).await, proxy)
+    }
+
+    /// A place on the shared servers that no other test has: its broker, database and cache.
+    async fn place() -> ([String; 3], StackFile) {
         let file = std::env::var("ONSALE_TEST_SERVERS")
             .expect("ONSALE_TEST_SERVERS is not set: run the tests with deploy/test, which starts the servers");
         let shared = StackFile::read(&PathBuf::from(&file)).expect("the servers' file");
@@ -54,7 +68,7 @@ impl Sale {
             shared.postgres_of(&format!("sale_{vhost}")),
             shared.redis_of(u8::try_from(n + 1).expect("there are fewer places than databases")),
         ];
-        Self::begin(None, urls, settings, roles).await
+        (urls, shared)
     }
 
     /// Starts a sale on servers of its own, to be stopped, killed and emptied.

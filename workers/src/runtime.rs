@@ -5,10 +5,12 @@ mod bundle;
 mod consume;
 mod settle;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
 use onsale_common::contract::{Envelope, Lane, Outcome};
+use uuid::Uuid;
 
 pub use consume::{PartitionRange, run};
 
@@ -25,4 +27,7 @@ pub trait LaneWorker: Send + Sync + 'static {
         self: Arc<Self>,
         commands: Vec<Arc<Envelope>>,
     ) -> impl Future<Output = Result<Vec<Outcome>, Failure>> + Send;
+
+    /// The outcomes that are kept of some commands: what a command had done before its deadline passed is told after it.
+    fn kept(&self, commands: &[Uuid]) -> impl Future<Output = Result<HashMap<Uuid, Outcome>, Failure>> + Send;
 }

@@ -5,23 +5,21 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, 
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::connection::{AmqpError, within};
+use super::reply_to::can_be_answered;
 use super::topology::{REPLY_TYPE, UNROUTABLE_QUEUE};
 use crate::contract::{Code, Outcome, Rejection};
 
 #[derive(Deserialize)]
 struct OnlyId {
-    #[serde(default)]
-    id: Option<Uuid>,
+    id: Uuid,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Ids {
-    Many(Vec<OnlyId>),
-    One(OnlyId),
+fn id_of(command: &str) -> Option<Uuid> {
+    serde_json::from_str::<OnlyId>(command).ok().map(|command| command.id)
 }
 
 /// Answers until the queue or the connection ends.
@@ -42,7 +40,8 @@ pub async fn answer(connection: &Connection) -> Result<(), AmqpError> {
         let delivery = delivery.map_err(|source| AmqpError::Broker { step: "consume the unroutable", source })?;
         let routing_key = delivery.routing_key.as_str();
         tracing::warn!(routing_key, "a command came with a routing key that no queue takes");
-        if let Some(reply_to) = delivery.properties.reply_to() {
+        let reply_to = delivery.properties.reply_to().as_ref();
+        if let Some(reply_to) = reply_to.filter(|reply_to| can_be_answered(reply_to.as_str())) {
             let mut properties =
                 BasicProperties::default().with_content_type("application/json".into()).with_type(REPLY_TYPE.into());
             if let Some(id) = delivery.properties.correlation_id() {
@@ -62,19 +61,18 @@ pub async fn answer(connection: &Connection) -> Result<(), AmqpError> {
 fn reply_body(command: &[u8], routing_key: &str) -> Vec<u8> {
     let outcome = Outcome::rejected(&Rejection::of(Code::Unroutable).with("routingKey", routing_key));
     let mut body = Vec::new();
-    match serde_json::from_slice::<Ids>(command) {
-        Ok(Ids::Many(commands)) => {
+    match serde_json::from_slice::<Vec<&RawValue>>(command) {
+        Ok(commands) => {
             body.push(b'[');
             for (n, command) in commands.iter().enumerate() {
                 if n > 0 {
                     body.push(b',');
                 }
-                outcome.write_reply(command.id, &mut body);
+                outcome.write_reply(id_of(command.get()), &mut body);
             }
             body.push(b']');
         }
-        Ok(Ids::One(command)) => outcome.write_reply(command.id, &mut body),
-        Err(_) => outcome.write_reply(None, &mut body),
+        Err(_) => outcome.write_reply(std::str::from_utf8(command).ok().and_then(id_of), &mut body),
     }
     body
 }
@@ -86,9 +84,14 @@ mod tests {
     #[test]
     fn an_array_is_answered_as_an_array() {
         let id = Uuid::now_v7();
-        let body = reply_body(format!("[{{\"id\":\"{id}\"}},{{}}]").as_bytes(), "hold.99");
+        let body = reply_body(format!("[{{\"id\":\"{id}\"}},{{}},{{\"id\":\"bad\"}},1]").as_bytes(), "hold.99");
         let replies: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(replies[0]["id"], id.to_string());
-        assert_eq!(replies[1]["error"]["code"], "UNROUTABLE");
+        for reply in replies.as_array().unwrap() {
+            assert_eq!(reply["error"]["code"], "UNROUTABLE");
+        }
+        let one: serde_json::Value =
+            serde_json::from_slice(&reply_body(format!("{{\"id\":\"{id}\"}}").as_bytes(), "hold.99")).unwrap();
+        assert_eq!(one["id"], id.to_string());
     }
 }

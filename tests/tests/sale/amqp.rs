@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use onsale_common::time::Time;
 use onsale_tests::producer::command;
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
@@ -75,6 +76,60 @@ async fn late_lost_and_silent_commands() {
         sale.count("SELECT count(*) FROM queue_tokens WHERE user_id = 3").await == 1
     })
     .await;
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_before_its_deadline_is_told_after_it() {
+    let sale = Sale::start(&[]).await;
+    let mut producer = sale.producer().await;
+    let mut join = command("IssueToken", None, json!({ "userId": 1, "scheduleId": 1 }));
+    join["deadline"] = json!(Time::now().plus(Duration::from_millis(900)));
+    let first = producer.ask("admission.1", &join).await;
+    assert_eq!(first["ok"], true, "{first}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(producer.ask("admission.1", &join).await, first);
+    join["id"] = json!(uuid::Uuid::now_v7());
+    assert_eq!(producer.refused("admission.1", &join).await, "DEADLINE_EXCEEDED");
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_message_costs_a_lane_its_connection() {
+    let sale = Sale::start(&[]).await;
+    let mut producer = sale.producer().await;
+    let join = |user: i64| command("IssueToken", None, json!({ "userId": user, "scheduleId": 1 }));
+    // The broker ends the connection of whoever publishes to such an address, or a header that no frame takes.
+    for address in ["amq.rabbitmq.reply-to.g1h2AA==.abc", "amq.rabbitmq.reply-to.nonsense"] {
+        for routing_key in ["admission.1", "admission.77"] {
+            assert!(producer.publish_for(routing_key, join(1).to_string().as_bytes(), Some(address)).await);
+        }
+    }
+    let long = command("IssueToken", None, json!({ "userId": "x".repeat(140_000), "scheduleId": 1 }));
+    let reply = producer.ask("admission.1", &long).await;
+    assert!(reply["error"]["details"]["fields"]["userId"].as_str().is_some_and(|fault| fault.len() < 1000));
+    assert_eq!(producer.done("admission.1", &join(2)).await["status"], "ACTIVE");
+    assert_eq!(producer.refused("admission.77", &join(3)).await, "UNROUTABLE");
+    for process in ["admission", "ingress"] {
+        let log = std::fs::read_to_string(sale.fleet.log(process)).expect("a log");
+        assert!(!log.contains("made again"), "{process} lost its link:\n{log}");
+    }
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_are_no_names() {
+    let sale = Sale::start(&[]).await;
+    let mut producer = sale.producer().await;
+    let token = sale.client.token(1, 1).await;
+    let deadline = Time::now().plus(Duration::from_secs(10));
+    let data = json!({ "userId": 1 });
+    let as_array = json!([[uuid::Uuid::now_v7(), "GetBalance", deadline, token, null, null, data]]);
+    assert_eq!(producer.ask("account.1", &as_array).await[0]["error"]["code"], "INVALID_REQUEST");
+    assert_eq!(
+        producer.refused("account.1", &command("GetBalance", Some(&token), json!([1]))).await,
+        "INVALID_REQUEST"
+    );
     sale.finish().await;
 }
 

@@ -152,6 +152,17 @@ async fn an_emptied_redis_sells_nothing_twice_and_keeps_every_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_loses_one_of_its_connections_makes_both_again() {
+    let (sale, proxy) = Sale::behind_proxy(&[("ONSALE_REPLY_TIMEOUT_MS", "2000"), ("ONSALE_CAPACITY", "5000")]).await;
+    assert!(works(&sale, 1).await);
+    for (n, lost) in ["account: replies", "reservation: replies", "account: commands"].into_iter().enumerate() {
+        assert_eq!(proxy.cut(lost), 1, "{lost}");
+        works_within(&sale, Duration::from_secs(8), 100 * n as i64 + 100).await;
+    }
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_polite_end_under_load_loses_nothing() {
     let sale = Sale::start(&[("ONSALE_CAPACITY", "5000")]).await;
     sale.add(Role::Reservation);

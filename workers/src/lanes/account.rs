@@ -7,14 +7,17 @@ mod read;
 mod sign_up;
 mod standing;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use onsale_common::contract::{Command, Envelope, Lane, Outcome};
 use onsale_common::login::Logins;
+use uuid::Uuid;
 
 use crate::config::Limits;
 use crate::failure::Failure;
 use crate::runtime::LaneWorker;
+use crate::store;
 use crate::store::pool::Pool;
 
 /// What the lane needs.
@@ -72,5 +75,9 @@ impl LaneWorker for AccountLane {
             }
         }
         Ok(outcomes.into_iter().map(|outcome| outcome.expect("every command is some work")).collect())
+    }
+
+    async fn kept(&self, commands: &[Uuid]) -> Result<HashMap<Uuid, Outcome>, Failure> {
+        store::outcomes::kept(&self.pool, commands).await
     }
 }

@@ -60,6 +60,10 @@ impl LaneWorker for AdmissionLane {
         let nothing = || Outcome::rejected(&Rejection::of(Code::Internal));
         Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(nothing)).collect())
     }
+
+    async fn kept(&self, commands: &[Uuid]) -> Result<HashMap<Uuid, Outcome>, Failure> {
+        store::outcomes::kept(&self.pool, commands).await
+    }
 }
 
 fn fill(outcomes: &mut [Option<Outcome>], indices: &[usize], settled: Vec<Outcome>) {

@@ -6,13 +6,16 @@ mod seat_map;
 mod seats;
 mod views;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use onsale_common::contract::{Envelope, Lane, Outcome};
+use uuid::Uuid;
 
 use crate::config::Limits;
 use crate::failure::Failure;
 use crate::runtime::LaneWorker;
+use crate::store;
 use crate::store::pool::Pool;
 
 /// What the lane needs.
@@ -42,5 +45,9 @@ impl LaneWorker for CatalogLane {
             }
         }
         Ok(outcomes.into_iter().map(|outcome| outcome.expect("every command has an effect or not")).collect())
+    }
+
+    async fn kept(&self, commands: &[Uuid]) -> Result<HashMap<Uuid, Outcome>, Failure> {
+        store::outcomes::kept(&self.pool, commands).await
     }
 }

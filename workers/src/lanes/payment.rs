@@ -9,6 +9,7 @@ use onsale_common::contract::reservation::reservation_number;
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome};
 use onsale_common::ids::{PaymentId, QueueToken, ScheduleId, SeatId};
 use onsale_common::time::Time;
+use uuid::Uuid;
 
 use super::batch::Batch;
 use super::callers::Callers;
@@ -59,6 +60,10 @@ impl LaneWorker for PaymentLane {
             }
         }
         Ok(outcomes.into_iter().map(|outcome| outcome.expect("every command has an effect or not")).collect())
+    }
+
+    async fn kept(&self, commands: &[Uuid]) -> Result<HashMap<Uuid, Outcome>, Failure> {
+        store::outcomes::kept(&self.pool, commands).await
     }
 }
 
@@ -163,6 +168,7 @@ impl PaymentLane {
         let ids = sorted(commands.iter().filter_map(|command| wanted(command)).map(PaymentId::get).collect());
         let payments: HashMap<PaymentId, PaymentView> =
             store::payments::read(&mut db, &ids).await?.into_iter().map(|found| (found.payment_id, found)).collect();
+        db.give_back();
         let find = |command: &Envelope| {
             let caller = callers.live(command, now)?;
             let found = wanted(command).and_then(|id| payments.get(&id)).ok_or(Code::PaymentNotFound)?;

@@ -66,6 +66,10 @@ impl LaneWorker for ReservationLane {
         }
         Ok(outcomes.into_iter().map(|outcome| outcome.expect("every command has an effect or not")).collect())
     }
+
+    async fn kept(&self, commands: &[Uuid]) -> Result<HashMap<Uuid, Outcome>, Failure> {
+        store::outcomes::kept(&self.pool, commands).await
+    }
 }
 
 /// What came of an attempt to settle commands.
@@ -89,14 +93,19 @@ impl ReservationLane {
     async fn turn_away_losers(&self, commands: &[Arc<Envelope>]) -> Vec<Option<Outcome>> {
         let mut outcomes = vec![None; commands.len()];
         let (mut indices, mut asking) = (Vec::new(), Vec::new());
+        let mut released = false;
         for (n, command) in commands.iter().enumerate() {
-            // Seats of another schedule are Postgres' to refuse: their locks are not among those of the hold's schedule.
+            released |= matches!(command.command, Command::ReleaseReservation(_));
+            // Seats of another schedule are Postgres' to refuse, whose locks are not among those of the hold's schedule,
+            // and so is a token that does not open it.
             if let (Command::HoldSeats(hold), Some(token)) = (&command.command, command.token)
                 && hold.seat_ids.as_slice().iter().all(|seat| seat.schedule() == hold.schedule_id)
+                && [hold.schedule_id, ScheduleId::SERVICE_WIDE].contains(&token.schedule())
             {
                 indices.push(n);
-                // What may be answered with more than who was first is Postgres' to say.
-                let contested = command.idempotency_key.is_some() || hold.only_hold;
+                // What may be answered with more than who was first is Postgres' to say, and so is what has become of
+                // seats that may be released a moment before.
+                let contested = command.idempotency_key.is_some() || hold.only_hold || released;
                 asking.push(Asking { command: command.id, token, contested, hold });
             }
         }
@@ -240,6 +249,7 @@ impl ReservationLane {
             Ok(Outcome::done(&views::reservation(found, &seats, now)))
         };
         let logs = attempts::read(&mut db, &commands).await?;
+        db.give_back();
         Ok(commands.iter().zip(logs).map(|(command, log)| log.unwrap_or_else(|| find(command)).into()).collect())
     }
 }

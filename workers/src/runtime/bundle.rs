@@ -35,26 +35,27 @@ impl Bundle {
     pub(super) fn decode(body: &[u8], lane: Lane) -> Self {
         let text = match std::str::from_utf8(body) {
             Ok(text) => text,
-            Err(_) => return Self::refused(String::from_utf8_lossy(body), "is not UTF-8"),
+            Err(_) => return Self::refused(String::from_utf8_lossy(body), "is not UTF-8", false),
         };
         if !text.trim_start().starts_with('[') {
             return Self { entries: vec![decode_one(text, lane)], is_array: false };
         }
         match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(commands) if commands.len() > COMMANDS_MAX => {
-                Self::refused(text.chars().take(1000).collect::<String>(), "holds more than 4096 commands")
+                let fault = format!("holds {} commands; send {COMMANDS_MAX} at most in one message", commands.len());
+                Self::refused(text.chars().take(1000).collect::<String>(), &fault, true)
             }
             Ok(commands) => {
                 let entries = commands.into_iter().map(|command| decode_one(command.get(), lane)).collect();
                 Self { entries, is_array: true }
             }
-            Err(_) => Self::refused(text, "is not valid JSON"),
+            Err(error) => Self::refused(text, &format!("is not valid JSON: {error}"), false),
         }
     }
 
-    fn refused(text: impl Into<String>, fault: &str) -> Self {
+    fn refused(text: impl Into<String>, fault: &str, is_array: bool) -> Self {
         let outcome = Outcome::rejected(&Rejection::invalid_field("body", fault));
-        Self { entries: vec![Entry::Refused { id: None, outcome, json: text.into() }], is_array: false }
+        Self { entries: vec![Entry::Refused { id: None, outcome, json: text.into() }], is_array }
     }
 
     /// The commands for the lane.

@@ -14,12 +14,14 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, 
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, Consumer};
 use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
+use onsale_common::amqp::reply_to::can_be_answered;
 use onsale_common::amqp::topology::{DEAD_EXCHANGE, REPLY_TYPE, queue_name};
 use onsale_common::contract::reply::SHARES_HEADER;
-use onsale_common::contract::{Envelope, Lane};
+use onsale_common::contract::{Lane, Rejection};
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use onsale_common::telemetry::{BATCH_COMMANDS, BATCH_SECONDS};
+use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -151,6 +153,8 @@ impl PartitionWorker {
             let first = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                // Whoever could not answer ends the session: nobody else would notice that replies go nowhere.
+                ended = end_of(&mut latest) => { ended?; continue }
                 delivery = self.deliveries.next() => self.delivered(delivery)?,
             };
             let batch = self.drain::<L>(first)?;
@@ -192,12 +196,17 @@ impl PartitionWorker {
 /// A batch on its way to its answers.
 type Serving = JoinHandle<Result<(), AmqpError>>;
 
-/// Waits until a batch is answered.
-async fn answered(serving: Option<Serving>) -> Result<(), AmqpError> {
-    match serving {
-        Some(task) => task.await.unwrap_or_else(|_| Err(AmqpError::ConsumerEnded("answering a batch".to_owned()))),
-        None => Ok(()),
-    }
+/// Waits until a batch is answered, and forgets it; for ever when there is none.
+async fn end_of(latest: &mut Option<Serving>) -> Result<(), AmqpError> {
+    let Some(task) = latest else { return std::future::pending().await };
+    let ended = task.await;
+    *latest = None;
+    ended.unwrap_or_else(|_| Err(AmqpError::ConsumerEnded("answering a batch".to_owned())))
+}
+
+/// Waits until a batch is answered, if there is one.
+async fn answered(mut serving: Option<Serving>) -> Result<(), AmqpError> {
+    if serving.is_some() { end_of(&mut serving).await } else { Ok(()) }
 }
 
 /// Where the answers of one partition go out.
@@ -240,13 +249,14 @@ impl Desk {
         for (delivery, bundle) in &batch {
             for entry in &bundle.entries {
                 if let Entry::Refused { outcome, json, .. } = entry {
-                    self.bury::<L>(delivery, json.as_bytes(), &outcome.json).await?;
+                    self.bury::<L>(delivery, json, &outcome.json).await?;
                 }
             }
         }
         for casualty in settled.casualties {
             let (delivery, _) = &batch[0];
-            self.bury::<L>(delivery, &without_token(&casualty.command), &casualty.reason).await?;
+            let command = String::from_utf8_lossy(&casualty.command.encode()).into_owned();
+            self.bury::<L>(delivery, &command, &casualty.reason).await?;
         }
         if let Some((last, _)) = batch.last() {
             // One ack for the batch: deliveries of a channel come in order of their tags.
@@ -258,6 +268,10 @@ impl Desk {
 
     async fn answer(&self, delivery: &Delivery, reply: &[u8]) -> Result<(), AmqpError> {
         let Some(reply_to) = delivery.properties.reply_to() else { return Ok(()) };
+        if !can_be_answered(reply_to.as_str()) {
+            tracing::warn!(queue = self.queue, "a command names a reply address that there cannot be");
+            return Ok(());
+        }
         let mut properties =
             BasicProperties::default().with_content_type("application/json".into()).with_type(REPLY_TYPE.into());
         if let Some(id) = delivery.properties.correlation_id() {
@@ -271,23 +285,20 @@ impl Desk {
         within("publish a reply", publish).await.map(drop)
     }
 
-    /// Puts what cannot be processed where an operator finds it, with the reason. The reason may quote the command, so it
-    /// is not logged.
-    async fn bury<L: LaneWorker>(&self, delivery: &Delivery, body: &[u8], reason: &str) -> Result<(), AmqpError> {
+    /// Puts what cannot be processed where an operator finds it, with the reason, and without secrets. The reason may
+    /// quote the command, so it is not logged, and of what may hold a password no more than the code is told.
+    async fn bury<L: LaneWorker>(&self, delivery: &Delivery, body: &str, reason: &str) -> Result<(), AmqpError> {
         tracing::warn!(queue = self.queue, "a command goes to the dead letters");
-        let (body, reason) = match L::LANE {
-            Lane::Account => (&b"withheld: it may hold a password"[..], "withheld with the body"),
-            _ => (body, reason),
-        };
+        let (body, reason) = for_dead_letters(L::LANE, body, reason);
         let mut headers = FieldTable::default();
-        headers.insert("x-onsale-reason".into(), AMQPValue::LongString(reason.into()));
+        headers.insert("x-onsale-reason".into(), AMQPValue::LongString(reason.as_str().into()));
         headers.insert("x-onsale-queue".into(), AMQPValue::LongString(self.queue.as_str().into()));
         let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
         if let Some(id) = delivery.properties.message_id() {
             properties = properties.with_message_id(id.clone());
         }
         let options = BasicPublishOptions::default();
-        let publish = self.replies.basic_publish(DEAD_EXCHANGE.into(), "".into(), options, body, properties);
+        let publish = self.replies.basic_publish(DEAD_EXCHANGE.into(), "".into(), options, &body, properties);
         within("bury a command", publish).await.map(drop)
     }
 }
@@ -298,14 +309,53 @@ fn shares(delivery: &Delivery) -> bool {
     headers.and_then(|headers| headers.get(SHARES_HEADER)) == Some(&AMQPValue::Boolean(true))
 }
 
-/// A command as it travels, less the secret that its sender proved itself with.
-fn without_token(command: &Envelope) -> Vec<u8> {
-    Envelope { token: None, ..command.clone() }.encode()
+/// A reason is part of a header, and a header must fit into one frame (128 KB).
+const REASON_CHARS_MAX: usize = 2_000;
+
+/// A command and the reason as operators may read them: without the token that its sender proved itself with, and nothing
+/// at all of what may hold a password.
+fn for_dead_letters(lane: Lane, body: &str, reason: &str) -> (Vec<u8>, String) {
+    let parsed: Option<Map<String, Value>> = serde_json::from_str(body).ok();
+    let may_hold_token = parsed.is_none() && body.contains("token");
+    if lane == Lane::Account || body.contains("password") || may_hold_token {
+        let code = serde_json::from_str::<Rejection>(reason).map_or("", |rejection| rejection.code.as_str());
+        return (b"withheld: it may hold a secret".to_vec(), format!("{code} (the rest is withheld with the body)"));
+    }
+    let body = parsed.map_or_else(
+        || body.as_bytes().to_vec(),
+        |mut command| {
+            command.remove("token");
+            Value::Object(command).to_string().into_bytes()
+        },
+    );
+    (body, reason.chars().take(REASON_CHARS_MAX).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dead_letters_tell_no_secret() {
+        let told = |lane, body: &str| {
+            let reason = serde_json::to_string(&Rejection::invalid_field("userId", "is 'topsecret'")).unwrap();
+            let (body, reason) = for_dead_letters(lane, body, &reason);
+            (String::from_utf8(body).unwrap(), reason)
+        };
+        let (body, reason) = told(Lane::Admission, r#"{"id":1,"token":"mine","data":{"userId":"one"}}"#);
+        assert!(body.contains("one") && !body.contains("mine") && reason.contains("userId"), "{body} {reason}");
+        for (lane, body) in [
+            (Lane::Account, "{}"),
+            (Lane::Catalog, r#"{"command":"CreateUser","data":{"password":"topsecret"}}"#),
+            (Lane::Admission, r#"{"token":"topsecret""#),
+        ] {
+            let (body, reason) = told(lane, body);
+            assert!(!body.contains("topsecret") && !reason.contains("topsecret"), "{body} {reason}");
+            assert!(reason.starts_with("INVALID_REQUEST"), "{reason}");
+        }
+        let (_, reason) = for_dead_letters(Lane::Admission, "{}", &"x".repeat(200_000));
+        assert_eq!(reason.len(), REASON_CHARS_MAX);
+    }
 
     #[test]
     fn partitions_are_one_or_a_range() {

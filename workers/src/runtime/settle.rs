@@ -1,11 +1,13 @@
 //! Has a lane settle a batch, whatever happens: failures that pass are retried, a command that the database refuses or
 //! that makes the lane panic is found in halves and stands alone, and what is past its deadline is not executed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use onsale_common::contract::{Code, Envelope, Outcome, Rejection};
 use onsale_common::time::Time;
+use uuid::Uuid;
 
 use super::LaneWorker;
 use crate::failure::Remedy;
@@ -83,14 +85,27 @@ async fn settle_range<L: LaneWorker>(lane: &Arc<L>, commands: &[Arc<Envelope>]) 
             }
         };
         let mut settled = settled.into_iter();
-        return Ok(commands
-            .iter()
-            .map(|command| {
-                if command.deadline > now { settled.next() } else { None }
-                    .unwrap_or_else(|| Outcome::rejected(&Rejection::of(Code::DeadlineExceeded)))
-            })
-            .collect());
+        let mut late = too_late(lane, commands.iter().filter(|command| command.deadline <= now)).await.into_iter();
+        let outcome = |command: &Arc<Envelope>| if command.deadline > now { settled.next() } else { late.next() };
+        return Ok(commands.iter().map(outcome).map(|outcome| outcome.expect("each has one of its own")).collect());
     }
+}
+
+/// What is answered to commands that came too late: what they did before, or that nothing was done.
+async fn too_late<L: LaneWorker>(lane: &Arc<L>, commands: impl Iterator<Item = &Arc<Envelope>>) -> Vec<Outcome> {
+    let commands: Vec<_> = commands.collect();
+    let with_effect = |command: &&&Arc<Envelope>| command.command.name().has_effect();
+    let ids: Vec<Uuid> = commands.iter().filter(with_effect).map(|command| command.id).collect();
+    let kept = if ids.is_empty() { Ok(HashMap::new()) } else { lane.kept(&ids).await };
+    if let Err(failure) = &kept {
+        tracing::warn!(lane = %L::LANE, %failure, "what late commands did before is not known");
+    }
+    let outcome = |command: &Arc<Envelope>| match &kept {
+        Ok(kept) => kept.get(&command.id).cloned().ok_or(Code::DeadlineExceeded),
+        Err(_) if command.command.name().has_effect() => Err(Code::Timeout),
+        Err(_) => Err(Code::DeadlineExceeded),
+    };
+    commands.into_iter().map(|command| outcome(command).map_err(Rejection::of).into()).collect()
 }
 
 /// Whether the one command that waited for a lock in vain may have waited for another with its idempotency key.
@@ -102,8 +117,7 @@ fn in_progress(commands: &[Arc<Envelope>]) -> bool {
 mod tests {
     use std::sync::Mutex;
 
-    use onsale_common::contract::{Command, Lane, admission::GetToken};
-    use uuid::Uuid;
+    use onsale_common::contract::{Command, Lane, admission};
 
     use super::*;
     use crate::failure::Failure;
@@ -113,6 +127,7 @@ mod tests {
     struct Stumbling {
         refuses: Vec<Uuid>,
         panics: Vec<Uuid>,
+        done: Vec<Uuid>,
         overtaken: Mutex<u32>,
     }
 
@@ -133,16 +148,27 @@ mod tests {
             }
             Ok(commands.iter().map(|command| Outcome::done(&command.id)).collect())
         }
+
+        async fn kept(&self, commands: &[Uuid]) -> Result<HashMap<Uuid, Outcome>, Failure> {
+            if commands.iter().any(|id| self.refuses.contains(id)) {
+                return Err(Failure::Postgres(sqlx::Error::PoolTimedOut));
+            }
+            Ok(commands.iter().filter(|id| self.done.contains(id)).map(|id| (*id, Outcome::done(id))).collect())
+        }
     }
 
     fn commands(n: usize, deadline: Time) -> Vec<Arc<Envelope>> {
+        commands_to(&Command::GetToken(admission::GetToken::default()), n, deadline)
+    }
+
+    fn commands_to(command: &Command, n: usize, deadline: Time) -> Vec<Arc<Envelope>> {
         let command = || Envelope {
             id: Uuid::now_v7(),
             deadline,
             token: None,
             caller: None,
             idempotency_key: None,
-            command: Command::GetToken(GetToken::default()),
+            command: command.clone(),
         };
         (0..n).map(|_| Arc::new(command())).collect()
     }
@@ -154,6 +180,7 @@ mod tests {
             refuses: vec![commands[17].id],
             panics: vec![commands[80].id],
             overtaken: Mutex::new(3),
+            ..Stumbling::default()
         });
         let settled = settle(&lane, commands.clone()).await;
         for (n, outcome) in settled.outcomes.iter().enumerate() {
@@ -172,5 +199,18 @@ mod tests {
             settle(&Arc::new(Stumbling { panics: vec![commands[0].id], ..Default::default() }), commands).await;
         assert!(settled.outcomes.iter().all(|outcome| outcome.json.contains("DEADLINE_EXCEEDED")));
         assert!(settled.casualties.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_done_before_the_deadline_is_told_after_it() {
+        let past = Time(Time::now().0 - chrono::TimeDelta::seconds(1));
+        let commands = commands_to(&Command::LeaveQueue(admission::LeaveQueue::default()), 2, past);
+        let lane = Arc::new(Stumbling { done: vec![commands[1].id], ..Stumbling::default() });
+        let outcomes = settle(&lane, commands.clone()).await.outcomes;
+        assert!(outcomes[0].json.contains("DEADLINE_EXCEEDED"), "{outcomes:?}");
+        assert_eq!(outcomes[1], Outcome::done(&commands[1].id));
+        let away = Arc::new(Stumbling { refuses: vec![commands[0].id], ..Stumbling::default() });
+        let outcomes = settle(&away, commands).await.outcomes;
+        assert!(outcomes.iter().all(|outcome| outcome.json.contains("TIMEOUT")), "{outcomes:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! Outcomes by command id, and the clients' own idempotency keys.
 
+use std::collections::HashMap;
+
 use onsale_common::contract::Outcome;
 use onsale_common::ids::UserId;
 use onsale_common::time::Time;
@@ -40,6 +42,21 @@ pub async fn begin(
         }
     }
     Ok((transaction, known, answers))
+}
+
+/// The outcomes that are kept of some commands.
+///
+/// # Errors
+/// When Postgres fails.
+pub async fn kept(pool: &Pool, commands: &[Uuid]) -> Result<HashMap<Uuid, Outcome>, Failure> {
+    let mut db = pool.acquire().await?;
+    let rows: Vec<(Uuid, bool, String)> =
+        sqlx::query_as("SELECT command_id, ok, reply FROM command_outcomes WHERE command_id = ANY($1)")
+            .bind(commands)
+            .fetch_all(&mut *db)
+            .await?;
+    db.give_back();
+    Ok(rows.into_iter().map(|(id, ok, json)| (id, Outcome { ok, json: json.into() })).collect())
 }
 
 /// A key that had its effect: of which request, and with which outcome.
