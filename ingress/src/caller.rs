@@ -209,7 +209,7 @@ pub(crate) fn idempotency_key(key: Key, headers: &HeaderMap) -> Result<Option<St
     let given = single(headers, IDEMPOTENCY_KEY).and_then(text).unwrap_or_default();
     match key {
         Key::Optional if sent => {
-            check_idempotency_key(given)?;
+            check_idempotency_key("Idempotency-Key", given)?;
             Ok(Some(given.to_owned()))
         }
         Key::Ignored | Key::Optional => Ok(None),

@@ -2,6 +2,7 @@
 //! to its own words, so that its clients work unchanged. The rules of the sale are the workers'.
 
 pub(crate) mod bearer;
+mod concerts;
 pub(crate) mod cookie;
 mod decimal;
 pub(crate) mod login;

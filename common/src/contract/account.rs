@@ -112,6 +112,7 @@ macro_rules! amount_command {
             /// Whose balance: the token's user.
             pub user_id: UserId,
             /// How much, above zero.
+            #[schemars(range(min = 1))]
             pub amount: Amount,
         }
 

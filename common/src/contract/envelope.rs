@@ -123,7 +123,7 @@ impl Envelope {
             None => None,
         };
         if let Some(key) = &wire.idempotency_key {
-            check_idempotency_key(key)?;
+            check_idempotency_key("idempotencyKey", key)?;
         }
         Ok(Self {
             id: wire.id,
@@ -136,14 +136,14 @@ impl Envelope {
     }
 }
 
-/// Checks a client's idempotency key.
+/// Checks a client's idempotency key, which came in a field or header of this name.
 ///
 /// # Errors
 /// `INVALID_REQUEST` when it is empty, too long, or has characters other than visible ASCII.
-pub fn check_idempotency_key(key: &str) -> Result<(), Rejection> {
+pub fn check_idempotency_key(name: &str, key: &str) -> Result<(), Rejection> {
     if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX_BYTES || !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Rejection::invalid_field(
-            "idempotencyKey",
+            name,
             &format!("must be 1 to {IDEMPOTENCY_KEY_MAX_BYTES} visible ASCII characters"),
         ));
     }

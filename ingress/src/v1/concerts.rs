@@ -22,7 +22,7 @@ pub(super) const GROUP: Group = Group {
         Endpoint::get("/concerts/{concertId}/schedules", Demand::QUEUE_TOKEN)
             .asks::<ListSchedules>(schedules)
             .queries(&[FROM_DATE, TO_DATE])
-            .fails(&[Code::ConcertNotFound, Code::WrongSchedule]),
+            .fails(&[Code::ConcertNotFound]),
         Endpoint::get("/concerts/{concertId}/schedules/{scheduleId}/seats", Demand::QUEUE_TOKEN)
             .asks::<ListSeats>(seats)
             .queries(&[STATUS])

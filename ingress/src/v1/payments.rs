@@ -17,15 +17,18 @@ pub(super) const GROUP: Group = Group {
             Code::TokenNotActive,
             Code::InsufficientBalance,
             Code::Forbidden,
+            Code::WrongSchedule,
             Code::ReservationNotFound,
             Code::AlreadyPaid,
             Code::ReservationExpired,
             Code::ReservationCancelled,
             Code::NotPayable,
         ]),
-        Endpoint::get("/payments/{paymentId}", Demand::QUEUE_TOKEN)
-            .asks::<GetPayment>(get)
-            .fails(&[Code::Forbidden, Code::PaymentNotFound]),
+        Endpoint::get("/payments/{paymentId}", Demand::QUEUE_TOKEN).asks::<GetPayment>(get).fails(&[
+            Code::Forbidden,
+            Code::WrongSchedule,
+            Code::PaymentNotFound,
+        ]),
     ],
 };
 

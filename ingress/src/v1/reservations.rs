@@ -24,12 +24,20 @@ pub(super) const GROUP: Group = Group {
             Code::SeatLimitExceeded,
             Code::BookingClosed,
         ]),
-        Endpoint::get("/reservations/{reservationId}", Demand::QUEUE_TOKEN)
-            .asks::<GetReservation>(get)
-            .fails(&[Code::Forbidden, Code::ReservationNotFound]),
+        Endpoint::get("/reservations/{reservationId}", Demand::QUEUE_TOKEN).asks::<GetReservation>(get).fails(&[
+            Code::Forbidden,
+            Code::WrongSchedule,
+            Code::ReservationNotFound,
+        ]),
         Endpoint::delete("/reservations/{reservationId}", Demand::QUEUE_TOKEN)
             .asks::<ReleaseReservation>(release)
-            .fails(&[Code::Forbidden, Code::ReservationNotFound, Code::AlreadyPaid, Code::ReservationExpired]),
+            .fails(&[
+                Code::Forbidden,
+                Code::WrongSchedule,
+                Code::ReservationNotFound,
+                Code::AlreadyPaid,
+                Code::ReservationExpired,
+            ]),
     ],
 };
 

@@ -2,9 +2,8 @@
 
 use chrono::NaiveDate;
 use onsale_common::contract::catalog::{
-    ConcertView, GetConcert, ListConcerts, ListSchedules, ListSeats, ScheduleStatus, ScheduleView, SeatFilter, SeatView,
+    ConcertView, GetConcert, ListSchedules, ListSeats, ScheduleStatus, ScheduleView, SeatFilter, SeatView,
 };
-use onsale_common::contract::page::PAGE_LIMIT_MAX;
 use onsale_common::contract::{Code, Example};
 use onsale_common::ids::{ConcertId, ScheduleId, SeatId};
 use onsale_common::money::Money;
@@ -13,14 +12,12 @@ use serde::Serialize;
 
 use crate::answer::Failure;
 use crate::caller::Demand;
+use crate::compat::concerts::every_concert;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
 use crate::talk::{Talk, answer_with};
 
 use super::TOKEN;
-
-/// Concerts in one answer at most; this design has no pages.
-const CONCERTS_MAX: usize = 1000;
 
 pub(super) const GROUP: Group = Group {
     name: "Concerts, schedules, seats",
@@ -143,16 +140,7 @@ impl Example for Seats {
 }
 
 async fn list(talk: Talk<'_>) -> Result<Vec<Concert>, Failure> {
-    let mut concerts = Vec::new();
-    let mut next = ListConcerts { limit: Some(PAGE_LIMIT_MAX), ..ListConcerts::default() };
-    loop {
-        let page = talk.command(next.clone()).await?;
-        concerts.extend(page.concerts.into_iter().map(Concert::from));
-        if page.next_cursor.is_none() || concerts.len() >= CONCERTS_MAX {
-            return Ok(concerts);
-        }
-        next.cursor = page.next_cursor;
-    }
+    Ok(every_concert(&talk, false).await?.into_iter().map(Concert::from).collect())
 }
 
 async fn get(talk: Talk<'_>) -> Result<Concert, Failure> {

@@ -41,6 +41,7 @@ struct ChargePoints {
     /// The user, by name.
     user_id: Username,
     /// How much, above zero.
+    #[schemars(range(min = 1))]
     amount: Amount,
 }
 

@@ -27,6 +27,7 @@ pub(super) const GROUP: Group = Group {
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct PointUse {
     /// How many, above zero.
+    #[schemars(range(min = 1))]
     amount: Amount,
 }
 

@@ -2,9 +2,8 @@
 
 use chrono::NaiveDate;
 use onsale_common::contract::catalog::{
-    ConcertView, ListConcerts, ListSeats, PlannedSchedule, ScheduleStatus, SeatFilter, SeatStatus, SeatView,
+    ConcertView, ListSeats, PlannedSchedule, ScheduleStatus, SeatFilter, SeatStatus, SeatView,
 };
-use onsale_common::contract::page::PAGE_LIMIT_MAX;
 use onsale_common::contract::{Code, Example};
 use onsale_common::ids::ScheduleId;
 use onsale_common::time::Time;
@@ -14,15 +13,13 @@ use uuid::Uuid;
 
 use crate::answer::Failure;
 use crate::caller::{Demand, Login};
+use crate::compat::concerts::every_concert;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
 use crate::talk::{Talk, answer_with};
 
 use super::names::{name_of, named_in_path};
 use super::{CONCERT_EXAMPLE, QUEUE_TOKEN};
-
-/// Pages of the catalog that one answer holds at most: this design does not page.
-const PAGES_MAX: usize = 10;
 
 pub(super) const GROUP: Group = Group {
     name: "Concerts and seats",
@@ -77,19 +74,10 @@ impl Example for Concert {
 
 async fn concerts(talk: Talk<'_>) -> Result<Vec<Concert>, Failure> {
     let mut bookable = Vec::new();
-    let mut cursor = None;
-    for _ in 0..PAGES_MAX {
-        let list = ListConcerts { limit: Some(PAGE_LIMIT_MAX), cursor, with_schedules: true };
-        let page = talk.command(list).await?;
-        for concert in &page.concerts {
-            let schedules = concert.schedules.iter().flatten();
-            let open = schedules.filter(|schedule| schedule.status == ScheduleStatus::Open);
-            bookable.extend(open.map(|schedule| Concert::of(concert, schedule)));
-        }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
-        }
+    for concert in &every_concert(&talk, true).await? {
+        let schedules = concert.schedules.iter().flatten();
+        let open = schedules.filter(|schedule| schedule.status == ScheduleStatus::Open);
+        bookable.extend(open.map(|schedule| Concert::of(concert, schedule)));
     }
     Ok(bookable)
 }

@@ -2,10 +2,8 @@
 
 use onsale_common::contract::admission::{GetToken, TokenStatus};
 use onsale_common::contract::catalog::{
-    ConcertView, GetConcert, ListConcerts, ListSeats, PlannedSchedule, ScheduleStatus, SeatFilter, SeatMap, SeatStatus,
-    SeatView,
+    ConcertView, GetConcert, ListSeats, PlannedSchedule, ScheduleStatus, SeatFilter, SeatMap, SeatStatus, SeatView,
 };
-use onsale_common::contract::page::PAGE_LIMIT_MAX;
 use onsale_common::contract::{Code, Example, Rejection};
 use onsale_common::ids::{ConcertId, ScheduleId, SeatId};
 use schemars::JsonSchema;
@@ -14,6 +12,7 @@ use serde::Serialize;
 use super::users::Concert;
 use super::{TOKEN, ids, performance_datetime};
 use crate::answer::Failure;
+use crate::compat::concerts::every_concert;
 use crate::compat::zoneless::Zoneless;
 use crate::dialect::Group;
 use crate::endpoint::Endpoint;
@@ -72,17 +71,7 @@ struct Seat {
 
 async fn concerts(talk: Talk<'_>) -> Result<Vec<Concert>, Failure> {
     demand_live_token(&talk).await?;
-    let mut concerts = Vec::new();
-    let mut cursor = None;
-    loop {
-        let next = ListConcerts { limit: Some(PAGE_LIMIT_MAX), cursor, with_schedules: false };
-        let page = talk.command(next).await?;
-        concerts.extend(page.concerts.into_iter().map(Concert::from));
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(concerts);
-        }
-    }
+    Ok(every_concert(&talk, false).await?.into_iter().map(Concert::from).collect())
 }
 
 async fn performances(mut talk: Talk<'_>) -> Result<Vec<Performance>, Failure> {
