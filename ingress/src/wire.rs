@@ -128,7 +128,7 @@ fn refusal(written: &[u8]) -> Option<Refusal> {
     }
     let rejection = match &written[9..12] {
         b"431" | b"414" => Rejection::of(Code::HeadersTooLarge),
-        _ => Rejection::saying(Code::InvalidRequest, "This is not an HTTP/1.1 request."),
+        _ => Rejection::invalid_field("request", "is not an HTTP/1.1 request"),
     };
     Some(Refusal { rest: whole_answer(rejection), stands_for: written.len() })
 }

@@ -1,11 +1,13 @@
 //! Concerts, their performances, and the seats. A token that waits for its turn may look too.
 
+use chrono::TimeDelta;
 use onsale_common::contract::admission::{GetToken, TokenStatus};
 use onsale_common::contract::catalog::{
     ConcertView, GetConcert, ListSeats, PlannedSchedule, ScheduleStatus, SeatFilter, SeatMap, SeatStatus, SeatView,
 };
 use onsale_common::contract::{Code, Example, Rejection};
 use onsale_common::ids::{ConcertId, ScheduleId, SeatId};
+use onsale_common::time::Time;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -79,8 +81,15 @@ async fn performances(mut talk: Talk<'_>) -> Result<Vec<Performance>, Failure> {
     demand_live_token(&talk).await?;
     let concert = talk.command(GetConcert { concert_id, with_schedules: true }).await?;
     let planned = concert.schedules.into_iter().flatten();
-    let bookable = planned.filter(|schedule| schedule.status == ScheduleStatus::Open);
+    let now = Time::now();
+    let bookable = planned.filter(|schedule| schedule.status == ScheduleStatus::Open && !has_begun(schedule, now));
     Ok(bookable.map(|schedule| Performance::of(concert_id, &schedule)).collect())
+}
+
+/// Whether a performance has begun wherever its venue is: its time is the venue's, which may be twelve hours behind UTC.
+fn has_begun(schedule: &PlannedSchedule, now: Time) -> bool {
+    let begins = schedule.performance_date.and_time(schedule.performance_time);
+    begins.checked_add_signed(TimeDelta::hours(12)).is_some_and(|begun| begun < now.0.naive_utc())
 }
 
 async fn seats(mut talk: Talk<'_>) -> Result<Vec<Seat>, Failure> {

@@ -60,15 +60,19 @@ async fn performances_that_can_be_booked_are_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sold_out_performance_is_not_listed() {
+async fn a_performance_that_is_sold_out_or_has_begun_is_not_listed() {
     let sale = Sale::start(&[]).await;
-    let small = json!({
-        "performanceDate": "2040-01-01", "performanceTime": "19:30:00",
-        "bookingOpenAt": "2026-01-01T00:00:00Z", "bookingCloseAt": "2039-01-01T00:00:00Z",
-        "seats": { "count": 1, "price": 500 },
-    });
-    let created = sale.client.admin(Method::POST, "/api/v1/admin/concerts/3/schedules", small).await;
-    let id = created.data()["scheduleId"].as_i64().unwrap();
+    let create = async |performance_date: &str| {
+        let small = json!({
+            "performanceDate": performance_date, "performanceTime": "19:30:00",
+            "bookingOpenAt": "2020-01-01T00:00:00Z", "bookingCloseAt": "2039-01-01T00:00:00Z",
+            "seats": { "count": 1, "price": 500 },
+        });
+        let created = sale.client.admin(Method::POST, "/api/v1/admin/concerts/3/schedules", small).await;
+        created.data()["scheduleId"].as_i64().unwrap()
+    };
+    create("2025-01-01").await;
+    let id = create("2040-01-01").await;
     let fan = Fan::join(&sale, 1).await;
     let list = async |fan: &Fan| fan.get("/concert_performances?concert_id=3").await.body;
     let row = json!({ "id": id, "concert_id": 3, "max_seats": 1, "performance_datetime": "2040-01-01T19:30:00" });
