@@ -37,7 +37,6 @@ mod tests {
 
     #[test]
     fn an_address_that_would_cost_the_connection_is_told_apart() {
-        // As RabbitMQ 3.10 and 3.13 made them.
         let process =
             |name: &[u8]| STANDARD.encode([&[131, 88], name, &[0, 0, 3, 1, 0, 0, 0, 0, 101, 0, 0, 1]].concat());
         let made = format!("{DIRECT}{}.nUmbEr==", process(b"w\x06rabbit"));
