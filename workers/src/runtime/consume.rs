@@ -316,15 +316,19 @@ const REASON_CHARS_MAX: usize = 2_000;
 /// at all of what may hold a password.
 fn for_dead_letters(lane: Lane, body: &str, reason: &str) -> (Vec<u8>, String) {
     let parsed: Option<Map<String, Value>> = serde_json::from_str(body).ok();
-    let may_hold_token = parsed.is_none() && body.contains("token");
+    // Values in order have no names by which a token could be told.
+    let may_hold_token = parsed.is_none() && (body.contains("token") || body.trim_start().starts_with('['));
     if lane == Lane::Account || body.contains("password") || may_hold_token {
-        let code = serde_json::from_str::<Rejection>(reason).map_or("", |rejection| rejection.code.as_str());
+        let code = serde_json::from_str::<Rejection>(reason).map_or("INTERNAL", |rejection| rejection.code.as_str());
         return (b"withheld: it may hold a secret".to_vec(), format!("{code} (the rest is withheld with the body)"));
     }
     let body = parsed.map_or_else(
         || body.as_bytes().to_vec(),
         |mut command| {
             command.remove("token");
+            if let Some(Value::Object(data)) = command.get_mut("data") {
+                data.remove("token");
+            }
             Value::Object(command).to_string().into_bytes()
         },
     );
@@ -342,12 +346,13 @@ mod tests {
             let (body, reason) = for_dead_letters(lane, body, &reason);
             (String::from_utf8(body).unwrap(), reason)
         };
-        let (body, reason) = told(Lane::Admission, r#"{"id":1,"token":"mine","data":{"userId":"one"}}"#);
+        let (body, reason) = told(Lane::Admission, r#"{"id":1,"token":"mine","data":{"userId":"one","token":"mine"}}"#);
         assert!(body.contains("one") && !body.contains("mine") && reason.contains("userId"), "{body} {reason}");
         for (lane, body) in [
             (Lane::Account, "{}"),
             (Lane::Catalog, r#"{"command":"CreateUser","data":{"password":"topsecret"}}"#),
             (Lane::Admission, r#"{"token":"topsecret""#),
+            (Lane::Admission, r#"["topsecret"]"#),
         ] {
             let (body, reason) = told(lane, body);
             assert!(!body.contains("topsecret") && !reason.contains("topsecret"), "{body} {reason}");

@@ -14,10 +14,11 @@ use crate::failure::Failure;
 /// # Errors
 /// When Postgres fails.
 pub async fn expire_tokens(db: &mut PgConnection, most: i64) -> Result<Vec<QueueToken>, Failure> {
+    // In the words of its index (migration 0010).
     let tokens: Vec<Uuid> = sqlx::query_scalar(
         "UPDATE queue_tokens t SET status = 2
          FROM (SELECT token FROM queue_tokens
-               WHERE status < 2 AND expires_at <= now() AND (hold_until IS NULL OR hold_until <= now())
+               WHERE status + 0 < 2 AND expires_at <= now() AND (hold_until IS NULL OR hold_until <= now())
                LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) AS over
          WHERE t.token = over.token
          RETURNING t.token",

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use onsale_common::time::Time;
@@ -17,6 +17,9 @@ use crate::store::questions::{self, Answers, Questions};
 
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How old plans may be. Postgres keeps a plan until it has new statistics, within a minute or so, and one that was made
+/// for a handful of rows may walk through a whole table, which a sale fills in that minute.
+const PLANS_LAST: Duration = Duration::from_secs(1);
 
 /// The pool. Cheap to clone.
 ///
@@ -26,8 +29,15 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone)]
 pub struct Pool {
     library: PgPool,
-    kept: Arc<Mutex<Vec<PoolConnection<Postgres>>>>,
+    kept: Arc<Mutex<Vec<Connected>>>,
     turns: Arc<Semaphore>,
+}
+
+/// A connection, and since when it makes no new plans.
+#[derive(Debug)]
+struct Connected {
+    library: PoolConnection<Postgres>,
+    planned_at: Instant,
 }
 
 /// How statements are planned.
@@ -103,7 +113,7 @@ impl Pool {
         let kept = lock(&self.kept).pop();
         let connection = match kept {
             Some(connection) => connection,
-            None => self.library.acquire().await?,
+            None => Connected { library: self.library.acquire().await?, planned_at: Instant::now() },
         };
         Ok(Lent { connection: Some(connection), kept: self.kept.clone(), turn })
     }
@@ -125,14 +135,15 @@ impl Pool {
         Ok(self.begin_and_ask(&Questions::clock()).await?.0)
     }
 
-    /// Begins a transaction and asks its first questions in the same round trip.
+    /// Begins a transaction and asks its first questions in the same round trip, which now and then has plans made anew.
     ///
     /// # Errors
     /// As [`Pool::acquire`], and when Postgres refuses a question.
     pub async fn begin_and_ask(&self, questions: &Questions) -> Result<(Transaction, Answers), Error> {
         let mut lent = self.acquire().await?;
-        let mut answers = answers_to(&mut lent, format!("BEGIN{}", questions.as_str())).await?.into_iter();
-        let _begun = answers.next();
+        let begin: &[&str] = if lent.plans_are_old() { &["DISCARD PLANS", "BEGIN"] } else { &["BEGIN"] };
+        let text = begin.join("; ") + questions.as_str();
+        let answers = answers_to(&mut lent, text).await?.split_off(begin.len()).into_iter();
         let first_row = answers.as_slice().first().and_then(|rows| rows.first());
         let began_at: chrono::DateTime<chrono::Utc> = first_row.ok_or(Error::RowNotFound)?.try_get(0)?;
         Ok((Transaction { lent, began_at: Time(began_at) }, answers))
@@ -171,8 +182,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A connection that is lent. Dropped, it goes back to the library, to be cleaned.
 #[derive(Debug)]
 pub struct Lent {
-    connection: Option<PoolConnection<Postgres>>,
-    kept: Arc<Mutex<Vec<PoolConnection<Postgres>>>>,
+    connection: Option<Connected>,
+    kept: Arc<Mutex<Vec<Connected>>>,
     turn: OwnedSemaphorePermit,
 }
 
@@ -187,7 +198,17 @@ impl Lent {
 
     /// Takes the connection out of the pool for good.
     pub fn detach(mut self) -> PgConnection {
-        self.connection.take().expect(LENT).detach()
+        self.connection.take().expect(LENT).library.detach()
+    }
+
+    /// Whether its plans have to be made anew, now.
+    fn plans_are_old(&mut self) -> bool {
+        let connection = self.connection.as_mut().expect(LENT);
+        let old = connection.planned_at.elapsed() > PLANS_LAST;
+        if old {
+            connection.planned_at = Instant::now();
+        }
+        old
     }
 }
 
@@ -197,13 +218,13 @@ impl Deref for Lent {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.connection.as_ref().expect(LENT)
+        &self.connection.as_ref().expect(LENT).library
     }
 }
 
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect(LENT)
+        &mut self.connection.as_mut().expect(LENT).library
     }
 }
 

@@ -153,17 +153,19 @@ pub async fn admit_next(
     now: Time,
     expires_at: Time,
 ) -> Result<Vec<Admitted>, Failure> {
-    // The number is part of the text: a plan for any number would sort the whole line to take its first.
+    // The number is part of the text: a plan for any number would sort the whole line to take its first. Whether somebody
+    // still waits is looked at after the lock: asked of the table, it would let a planner whose statistics are from before
+    // a crowd came walk through the index of all who wait, and through the next ones for each.
     let statement = format!(
         "WITH next AS MATERIALIZED (
              SELECT token FROM queue_tokens
              WHERE schedule_id = $1 AND status = 0 AND expires_at > $2 ORDER BY ordinal LIMIT {most}
          ), locked AS MATERIALIZED (
-             SELECT t.token FROM queue_tokens t JOIN next USING (token)
-             WHERE t.status = 0 ORDER BY t.token FOR NO KEY UPDATE OF t
+             SELECT t.token, t.status FROM queue_tokens t JOIN next USING (token)
+             ORDER BY t.token FOR NO KEY UPDATE OF t
          )
          UPDATE queue_tokens t SET status = 1, active_at = $2, expires_at = $3
-         FROM locked WHERE t.token = locked.token
+         FROM locked WHERE t.token = locked.token AND locked.status = 0
          RETURNING t.token, t.user_id, t.ordinal"
     );
     let mut rows: Vec<(Uuid, i64, i64)> = sqlx::query_as(AssertSqlSafe(statement))

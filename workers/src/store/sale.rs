@@ -16,7 +16,8 @@ use crate::store::reservations::Row as ReservationRow;
 use crate::store::seats::Row as SeatRow;
 use crate::store::tokens;
 
-/// What [`Wanted`] asks by name, beside the tokens. Reservations are locked before their seats are looked up.
+/// What [`Wanted`] asks by name, beside the tokens. Reservations are locked before their seats are looked up. OFFSET keeps
+/// the planner from beginning with all live reservations, of which it may think that there are none.
 pub(super) const PREPARE: [&str; 4] = [
     "PREPARE lock_reservations (bigint[]) AS
      SELECT id, user_id, token, command_id, seat_ids, total_amount, status, reserved_at, expires_at
@@ -30,7 +31,10 @@ pub(super) const PREPARE: [&str; 4] = [
      FROM schedules s JOIN rooms r ON r.schedule_id = s.id WHERE s.id = ANY($1)",
     "PREPARE seats_of_users (bigint[], bigint[]) AS
      SELECT user_id, schedule_id, sum(cardinality(r.seat_ids))
-     FROM unnest($1, $2) AS wanted(user_id, schedule_id) JOIN reservations r USING (user_id, schedule_id)
+     FROM unnest($1, $2) AS wanted(user_id, schedule_id)
+     CROSS JOIN LATERAL (
+         SELECT seat_ids, status, expires_at FROM reservations its
+         WHERE its.user_id = wanted.user_id AND its.schedule_id = wanted.schedule_id OFFSET 0) AS r
      WHERE r.status = 1 OR (r.status = 0 AND r.expires_at > now())
      GROUP BY user_id, schedule_id",
 ];

@@ -95,7 +95,8 @@ pub async fn lock(db: &mut PgConnection, tokens: &[Uuid]) -> Result<Vec<Token>, 
 }
 
 /// What [`ask_to_lock`] asks by name. Times travel as seconds, whose texts are read many times faster. Hardly anybody has
-/// a token of the service-wide room and one of a schedule: while that room is empty no other token is looked for.
+/// a token of the service-wide room and one of a schedule: while that room is empty no other token is looked for. OFFSET
+/// keeps the planner from beginning with all live tokens, of which it may think that there are none.
 pub(super) const PREPARE: &str = "PREPARE lock_tokens (uuid[], bigint[], bigint[]) AS
      SELECT token, schedule_id, user_id, ordinal, status, date_part('epoch', issued_at), date_part('epoch', active_at),
             date_part('epoch', expires_at), date_part('epoch', hold_until)
@@ -103,10 +104,12 @@ pub(super) const PREPARE: &str = "PREPARE lock_tokens (uuid[], bigint[], bigint[
      WHERE token = ANY($1 || ARRAY(
          SELECT other.token
          FROM unnest($2, $3) AS asked(user_id, schedule_id)
-         JOIN queue_tokens other USING (user_id, schedule_id)
-         WHERE other.status < 2
-           AND (EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 1)
-                OR EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 0))))
+         CROSS JOIN LATERAL (
+             SELECT token FROM queue_tokens live
+             WHERE live.schedule_id = asked.schedule_id AND live.user_id = asked.user_id AND live.status < 2
+             OFFSET 0) AS other
+         WHERE EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 1)
+            OR EXISTS (SELECT 1 FROM queue_tokens WHERE schedule_id = 0 AND status = 0)))
      ORDER BY token FOR NO KEY UPDATE";
 
 /// Asks for some tokens and the live ones of some users in other rooms, to be locked in one order; [`locked`] reads the
@@ -148,17 +151,25 @@ pub(super) fn locked(answer: &[PgRow]) -> Result<Vec<Token>, Failure> {
 /// # Errors
 /// When Postgres fails.
 pub async fn lock_live_of(db: &mut PgConnection, users: &[i64], schedules: &[i64]) -> Result<Vec<Token>, Failure> {
+    // OFFSET for the same reason as in `PREPARE`. A token may have ended while its lock was waited for.
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT t.token, t.schedule_id, t.user_id, t.ordinal, t.status, t.issued_at, t.active_at, t.expires_at, t.hold_until
-         FROM unnest($1::bigint[], $2::bigint[]) AS wanted(user_id, schedule_id)
-         JOIN queue_tokens t USING (user_id, schedule_id)
-         WHERE t.status < 2 ORDER BY t.token FOR NO KEY UPDATE OF t",
+        "SELECT token, schedule_id, user_id, ordinal, status, issued_at, active_at, expires_at, hold_until
+         FROM queue_tokens
+         WHERE token = ANY(ARRAY(
+             SELECT live.token
+             FROM unnest($1::bigint[], $2::bigint[]) AS wanted(user_id, schedule_id)
+             CROSS JOIN LATERAL (
+                 SELECT token FROM queue_tokens t
+                 WHERE t.schedule_id = wanted.schedule_id AND t.user_id = wanted.user_id AND t.status < 2
+                 OFFSET 0) AS live))
+         ORDER BY token FOR NO KEY UPDATE",
     )
     .bind(users)
     .bind(schedules)
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(Token::from).collect())
+    let live = rows.into_iter().filter(|row| matches!(row.status, WAITING | ACTIVE));
+    Ok(live.map(Token::from).collect())
 }
 
 /// A token to insert.
