@@ -99,3 +99,33 @@ async fn tokens_that_ended_long_ago_are_purged() {
     }
     sale.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_statistics_do_not_know_of_is_admitted() {
+    let sale = Sale::start(&[("ONSALE_CAPACITY", "1")]).await;
+    // Yesterday's tokens are over, and Postgres believes that so are all; then a hundred thousand wait.
+    for statement in [
+        "INSERT INTO queue_tokens (token, schedule_id, user_id, status, issued_at, expires_at)
+         SELECT ('00000180-0000-8000-9000-' || lpad(to_hex(n), 12, '0'))::uuid, 1, 1 + n % 1000, 2, now(), now()
+         FROM generate_series(1, 5000) n",
+        "ANALYZE queue_tokens",
+        "INSERT INTO users (id, username, email, password_hash)
+         SELECT n, 'fan' || n, 'fan' || n || '@example.com', '-' FROM generate_series(1001, 101000) n",
+        "INSERT INTO accounts (user_id) SELECT n FROM generate_series(1001, 101000) n",
+        "INSERT INTO queue_tokens (token, schedule_id, user_id, status, issued_at, expires_at)
+         SELECT ('00000180-0000-8000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1, n, 0, now(), now() + interval '1 hour'
+         FROM generate_series(1001, 101000) n",
+    ] {
+        sqlx::query(statement).execute(&sale.pool).await.expect("stored");
+    }
+    let opened = sale
+        .client
+        .admin(reqwest::Method::PATCH, "/api/v1/admin/schedules/1", json!({ "maxConcurrentUsers": 5000 }))
+        .await;
+    assert_eq!(opened.status, 200, "{opened:?}");
+    until("a room of five thousand is full", Duration::from_secs(8), async || {
+        sale.count("SELECT count(*) FROM queue_tokens WHERE status = 1").await == 5000
+    })
+    .await;
+    sale.finish().await;
+}
