@@ -4,23 +4,13 @@ use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection};
-use serde::Deserialize;
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
 use super::connection::{AmqpError, within};
 use super::reply_to::can_be_answered;
 use super::topology::{REPLY_TYPE, UNROUTABLE_QUEUE};
+use crate::contract::envelope::find_id;
 use crate::contract::{Code, Outcome, Rejection};
-
-#[derive(Deserialize)]
-struct OnlyId {
-    id: Uuid,
-}
-
-fn id_of(command: &str) -> Option<Uuid> {
-    serde_json::from_str::<OnlyId>(command).ok().map(|command| command.id)
-}
 
 /// Answers until the queue or the connection ends.
 ///
@@ -68,17 +58,19 @@ fn reply_body(command: &[u8], routing_key: &str) -> Vec<u8> {
                 if n > 0 {
                     body.push(b',');
                 }
-                outcome.write_reply(id_of(command.get()), &mut body);
+                outcome.write_reply(find_id(command.get()), &mut body);
             }
             body.push(b']');
         }
-        Err(_) => outcome.write_reply(std::str::from_utf8(command).ok().and_then(id_of), &mut body),
+        Err(_) => outcome.write_reply(std::str::from_utf8(command).ok().and_then(find_id), &mut body),
     }
     body
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]

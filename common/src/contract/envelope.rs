@@ -151,7 +151,7 @@ pub fn check_idempotency_key(name: &str, key: &str) -> Result<(), Rejection> {
 }
 
 /// The id of a command that is otherwise wrong, so that its sender can be answered.
-fn find_id(json: &str) -> Option<Uuid> {
+pub(crate) fn find_id(json: &str) -> Option<Uuid> {
     #[derive(Deserialize)]
     struct OnlyId {
         id: Uuid,

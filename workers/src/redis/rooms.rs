@@ -1,5 +1,5 @@
-//! Waiting rooms in Redis: who waits, in order of arrival, who is active until when, and whose the active tokens are. A room that was emptied lacks
-//! its `built` mark, and is built again from Postgres before anybody is told a place.
+//! Waiting rooms in Redis: who waits, in order of arrival, who is active until when, and whose the active tokens are. A
+//! room that was emptied lacks its `built` mark, and is built again from Postgres before anybody is told a place.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;

@@ -122,8 +122,8 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Compares who is at the seat before it keeps it: a hold may be over by now, and its lock released or another's. The arguments are,
-/// for each schedule, its id, how many locks follow, and each one's seat, owner and end.
+/// Compares who is at the seat before it keeps it: a hold may be over by now, and its lock released or another's. The
+/// arguments are, for each schedule, its id, how many locks follow, and each one's seat, owner and end.
 static KEEP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
