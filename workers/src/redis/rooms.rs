@@ -1,5 +1,6 @@
-//! Waiting rooms in Redis: who waits, in order of arrival, who is active until when, and whose the active tokens are. A
-//! room that was emptied lacks its `built` mark, and is built again from Postgres before anybody is told a place.
+//! Waiting rooms in Redis: who waits, in order of arrival (`waiting`), and which active tokens have the room's `slots`,
+//! each with its end, as 13 digits of milliseconds, and its user. A room that was emptied lacks its `built` mark, and is
+//! built again from Postgres before anybody is told a place.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -32,8 +33,7 @@ pub enum RoomChange {
 struct RoomChanges {
     waits: Vec<(i64, Uuid)>,
     waits_no_more: Vec<Uuid>,
-    active: Vec<(i64, Uuid)>,
-    users: Vec<(Uuid, UserId)>,
+    active: Vec<(Uuid, String)>,
     active_no_more: Vec<Uuid>,
 }
 
@@ -74,7 +74,7 @@ impl Redis {
         for schedule in schedules {
             pipe.exists(self.room_key(*schedule, "built"));
             pipe.zcard(self.room_key(*schedule, "waiting"));
-            pipe.zcard(self.room_key(*schedule, "active"));
+            pipe.hlen(self.room_key(*schedule, "slots"));
         }
         let answers: Vec<u64> =
             self.call("look at rooms", async |mut connection| pipe.query_async(&mut connection).await).await?;
@@ -102,8 +102,7 @@ impl Redis {
                 RoomChange::Waits(_, ordinal) => room.waits.push((*ordinal, member)),
                 RoomChange::Active(_, user, until) => {
                     room.waits_no_more.push(member);
-                    room.users.push((member, *user));
-                    room.active.push((until.0.timestamp_millis(), member));
+                    room.active.push((member, slot(*user, *until)));
                 }
                 RoomChange::Gone(_) => {
                     room.waits_no_more.push(member);
@@ -112,13 +111,10 @@ impl Redis {
             }
         }
         for (schedule, room) in rooms {
-            let (line, actives) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "active"));
-            let users = self.room_key(schedule, "users");
-            for (command, key, members) in [
-                ("ZREM", &line, &room.waits_no_more),
-                ("ZREM", &actives, &room.active_no_more),
-                ("HDEL", &users, &room.active_no_more),
-            ] {
+            let (line, slots) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "slots"));
+            for (command, key, members) in
+                [("ZREM", &line, &room.waits_no_more), ("HDEL", &slots, &room.active_no_more)]
+            {
                 if !members.is_empty() {
                     let mut remove = cmd(command);
                     remove.arg(key);
@@ -128,23 +124,21 @@ impl Redis {
                     pipe.add_command(remove).ignore();
                 }
             }
-            for (key, members) in [(&line, room.waits), (&actives, room.active)] {
-                if !members.is_empty() {
-                    let mut add = cmd("ZADD");
-                    add.arg(key);
-                    for (score, member) in members {
-                        add.arg(score).arg(member.as_bytes());
-                    }
-                    pipe.add_command(add).ignore();
+            if !room.waits.is_empty() {
+                let mut join = cmd("ZADD");
+                join.arg(line);
+                for (ordinal, member) in room.waits {
+                    join.arg(ordinal).arg(member.as_bytes());
                 }
+                pipe.add_command(join).ignore();
             }
-            if !room.users.is_empty() {
-                let mut name = cmd("HSET");
-                name.arg(users);
-                for (member, user) in room.users {
-                    name.arg(member.as_bytes()).arg(user.get());
+            if !room.active.is_empty() {
+                let mut fill = cmd("HSET");
+                fill.arg(slots);
+                for (member, slot) in room.active {
+                    fill.arg(member.as_bytes()).arg(slot);
                 }
-                pipe.add_command(name).ignore();
+                pipe.add_command(fill).ignore();
             }
         }
     }
@@ -177,10 +171,10 @@ impl Redis {
 
     /// Everybody whom Redis has in a room: who waits, and who is active.
     pub async fn members(&self, schedule: ScheduleId) -> Option<(Vec<QueueToken>, Vec<QueueToken>)> {
-        let (line, actives) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "active"));
+        let (line, slots) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "slots"));
         let (waiting, active): (Vec<Vec<u8>>, Vec<Vec<u8>>) = self
             .call("list a room", async |mut connection| {
-                pipe().zrange(&line, 0, -1).zrange(&actives, 0, -1).query_async(&mut connection).await
+                pipe().zrange(&line, 0, -1).hkeys(&slots).query_async(&mut connection).await
             })
             .await?;
         let tokens = |members: Vec<Vec<u8>>| {
@@ -211,10 +205,8 @@ impl Redis {
         waiting: &[(QueueToken, i64)],
         active: &[(QueueToken, UserId, Time)],
     ) -> Option<()> {
-        let (line, actives) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "active"));
-        let users = self.room_key(schedule, "users");
-        self.call("empty a room", async |mut connection| connection.del::<_, ()>((&line, &actives, &users)).await)
-            .await?;
+        let (line, slots) = (self.room_key(schedule, "waiting"), self.room_key(schedule, "slots"));
+        self.call("empty a room", async |mut connection| connection.del::<_, ()>((&line, &slots)).await).await?;
         for chunk in waiting.chunks(BUILD_CHUNK) {
             let members: Vec<(i64, Vec<u8>)> =
                 chunk.iter().map(|(token, ordinal)| (*ordinal, uuid_bytes(token))).collect();
@@ -224,14 +216,10 @@ impl Redis {
             .await?;
         }
         for chunk in active.chunks(BUILD_CHUNK) {
-            let members: Vec<(i64, Vec<u8>)> =
-                chunk.iter().map(|(token, _, until)| (until.0.timestamp_millis(), uuid_bytes(token))).collect();
-            let names: Vec<(Vec<u8>, i64)> =
-                chunk.iter().map(|(token, user, _)| (uuid_bytes(token), user.get())).collect();
+            let members: Vec<(Vec<u8>, String)> =
+                chunk.iter().map(|(token, user, until)| (uuid_bytes(token), slot(*user, *until))).collect();
             self.call("fill a room", async |mut connection| {
-                let mut fill = pipe();
-                fill.zadd_multiple(&actives, &members).ignore().hset_multiple(&users, &names).ignore();
-                fill.query_async::<()>(&mut connection).await
+                connection.hset_multiple::<_, _, _, ()>(&slots, &members).await
             })
             .await?;
         }
@@ -241,6 +229,11 @@ impl Redis {
         })
         .await
     }
+}
+
+/// The slot of an active token: until when, and whose.
+fn slot(user: UserId, until: Time) -> String {
+    format!("{:013}{user}", until.0.timestamp_millis())
 }
 
 fn uuid_bytes(token: &QueueToken) -> Vec<u8> {

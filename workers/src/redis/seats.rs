@@ -7,7 +7,7 @@
 //! milliseconds, `?` or `!`, and the command's id. A batch is a few commands to Redis for each schedule, however many
 //! seats it wants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -29,127 +29,93 @@ const LOST_FOR: Duration = Duration::from_secs(86_400);
 /// a schedule that nobody wants any more go after that time.
 const SOLD_FOR: Duration = Duration::from_secs(86_400);
 const SOLD: &[u8] = b"sold";
+/// A script takes this many seats or a command's more at a time: Lua hands at most 8,000 arguments on.
+const GROUP_SEATS: usize = 1_000;
 
 /// For each hold: 0, let Postgres decide (there may be more to say than that it lost), or the seats that others have, and
-/// it is lost. Only who could hold them loses here: whose token is active and its user's. A hold's seven arguments are
-/// its id, its token, the token's schedule, its user, its own schedule, whether it is contested, and how many seats follow.
+/// it is lost. Only who could hold them loses here: whose token is active and its user's.
+///
+/// The holds come in groups, each of a schedule and the room of its tokens, and a group column by column, so that Redis is
+/// asked for a column as it stands: the schedule, the room, how many holds and how many seats; of the holds the ids, the
+/// tokens, the users, whether each is contested, and how many seats it wants; the seats.
 static LOCK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local ARGV, call = ARGV, redis.call
-        local prefix, clock, until_commit, lost_for = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-        local lock_for, longest = string.format('%013d?', clock + until_commit), ARGV[5]
-
-        -- Appends to the list of a key.
-        local function gather(lists, key, item)
-            local list = lists[key]
-            if list then list[#list + 1] = item else lists[key] = { item } end
-        end
-
-        -- Calls a command for each list, by its key, a thousand items at a time, which is what the stack of Lua takes.
-        local function each(lists, command, hear)
-            for key, list in pairs(lists) do
-                for from = 1, #list, 1000 do
-                    local answers = call(command, key, unpack(list, from, math.min(from + 999, #list)))
-                    if hear then
-                        for n = 1, #answers do hear(list[from + n - 1], answers[n]) end
+        local prefix, clock, lost_for, longest = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[5]
+        local lock_for = string.format('%013d?', clock + ARGV[3])
+        local verdicts, group = {}, 6
+        while group < #ARGV do
+            local hash, n, m = prefix .. ':locks:' .. ARGV[group], tonumber(ARGV[group + 2]), tonumber(ARGV[group + 3])
+            local ids = group + 4
+            local tokens, users, contested, counts, seats = ids + n, ids + 2 * n, ids + 3 * n, ids + 4 * n, ids + 5 * n
+            local slots = call('HMGET', prefix .. ':room:' .. ARGV[group + 1] .. ':slots', unpack(ARGV, tokens, users - 1))
+            local locks = call('HMGET', hash, unpack(ARGV, seats, seats + m - 1))
+            local lost_keys, lost_prefix = {}, prefix .. ':lost:'
+            for h = 1, n do lost_keys[h] = lost_prefix .. ARGV[ids + h - 1] end
+            local lost = call('MGET', unpack(lost_keys))
+            local at, write, first = {}, {}, 0
+            for h = 1, n do
+                local id, slot, last = ARGV[ids + h - 1], slots[h], first + ARGV[counts + h - 1] - 1
+                local verdict = lost[h] or 0
+                if verdict == 0 and slot and tonumber(slot:sub(1, 13)) > clock and slot:sub(14) == ARGV[users + h - 1] then
+                    local taken, free = nil, true
+                    for s = first, last do
+                        local seat, lock = ARGV[seats + s], locks[s + 1]
+                        if lock and tonumber(lock:sub(1, 13)) > clock then
+                            local committed, own = lock:byte(14) == 33, lock:sub(15) == id
+                            if committed and not own then taken = taken and taken .. ',' .. seat or seat end
+                            free = free and own and not committed
+                        end
+                        free = free and (at[seat] or id) == id
                     end
-                end
-            end
-        end
-
-        local ends, users, at, owners, lost = {}, {}, {}, {}, {}
-        local total, i = #ARGV, 6
-        local actives, names, hashes, lost_keys = {}, {}, {}, {}
-        local room_prefix, hash_prefix, lost_prefix = prefix .. ':room:', prefix .. ':locks:', prefix .. ':lost:'
-        while i <= total do
-            local room = room_prefix .. ARGV[i + 2]
-            gather(actives, room .. ':active', ARGV[i + 1])
-            gather(names, room .. ':users', ARGV[i + 1])
-            lost_keys[#lost_keys + 1] = lost_prefix .. ARGV[i]
-            local hash, last = hash_prefix .. ARGV[i + 4], i + 6 + ARGV[i + 6]
-            for n = i + 7, last do gather(hashes, hash, ARGV[n]) end
-            i = last + 1
-        end
-        each(actives, 'ZMSCORE', function(token, score) ends[token] = score end)
-        each(names, 'HMGET', function(token, user) users[token] = user end)
-        each(hashes, 'HMGET', function(seat, lock)
-            if lock and tonumber(lock:sub(1, 13)) > clock then
-                if lock:byte(14) == 33 then owners[seat] = lock:sub(15) else at[seat] = lock:sub(15) end
-            end
-        end)
-        for from = 1, #lost_keys, 1000 do
-            local some = call('MGET', unpack(lost_keys, from, math.min(from + 999, #lost_keys)))
-            for n = 1, #some do lost[from + n - 1] = some[n] end
-        end
-
-        local verdicts, locks = {}, {}
-        local h = 0
-        i = 6
-        while i <= total do
-            h = h + 1
-            local id, first, last = ARGV[i], i + 7, i + 6 + ARGV[i + 6]
-            local ends_at = ends[ARGV[i + 1]]
-            local verdict = lost[h] or 0
-            if verdict == 0 and ends_at and tonumber(ends_at) > clock and users[ARGV[i + 1]] == ARGV[i + 3] then
-                local taken, free
-                for n = first, last do
-                    local owner = owners[ARGV[n]]
-                    if owner and owner ~= id then taken = taken and taken .. ',' .. ARGV[n] or ARGV[n] end
-                    if not owner and (at[ARGV[n]] or id) == id then free = (free or 0) + 1 end
-                end
-                if taken then
-                    if ARGV[i + 5] == '0' then
+                    if taken and ARGV[contested + h - 1] == '0' then
                         call('SET', lost_keys[h], taken, 'EX', lost_for)
                         verdict = taken
-                    end
-                elseif free == last - first + 1 then
-                    local hash, lock = hash_prefix .. ARGV[i + 4], lock_for .. id
-                    for n = first, last do
-                        at[ARGV[n]] = id
-                        gather(locks, hash, ARGV[n])
-                        gather(locks, hash, lock)
+                    elseif free then
+                        local lock = lock_for .. id
+                        for s = first, last do
+                            local seat = ARGV[seats + s]
+                            at[seat] = id
+                            write[#write + 1] = seat
+                            write[#write + 1] = lock
+                        end
                     end
                 end
+                verdicts[#verdicts + 1] = verdict
+                first = last + 1
             end
-            verdicts[h] = verdict
-            i = last + 1
+            if #write > 0 then
+                call('HSET', hash, unpack(write))
+                call('EXPIRE', hash, longest)
+            end
+            group = seats + m
         end
-        each(locks, 'HSET')
-        for hash in pairs(locks) do call('EXPIRE', hash, longest) end
         return verdicts
         ",
     )
 });
 
 /// Compares who is at the seat before it keeps it: a hold may be over by now, and its lock released or another's. The
-/// arguments are, for each schedule, its id, how many locks follow, and each one's seat, owner and end.
+/// arguments are groups, column by column: a schedule, how many locks, their seats, their owners, and their ends.
 static KEEP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local ARGV, call = ARGV, redis.call
-        local prefix, longest, i = ARGV[1] .. ':locks:', ARGV[2], 3
-        while i < #ARGV do
-            local hash, last = prefix .. ARGV[i], i + 1 + 3 * ARGV[i + 1]
-            i = i + 2
-            while i <= last do
-                -- Some hundred locks at a time, which is what the stack of Lua takes.
-                local seats, kept, to = {}, {}, math.min(last, i + 1499)
-                for n = i, to, 3 do seats[#seats + 1] = ARGV[n] end
-                local locks = call('HMGET', hash, unpack(seats))
-                for n = i, to, 3 do
-                    local lock = locks[(n - i) / 3 + 1]
-                    if lock and lock:sub(15) == ARGV[n + 1] then
-                        kept[#kept + 1] = ARGV[n]
-                        kept[#kept + 1] = ARGV[n + 2] .. ARGV[n + 1]
-                    end
+        local group = 2
+        while group < #ARGV do
+            local hash, n = ARGV[1] .. ':locks:' .. ARGV[group], tonumber(ARGV[group + 1])
+            local seats, owners, ends = group + 2, group + 2 + n, group + 2 + 2 * n
+            local locks, kept = call('HMGET', hash, unpack(ARGV, seats, owners - 1)), {}
+            for k = 0, n - 1 do
+                local lock = locks[k + 1]
+                if lock and lock:sub(15) == ARGV[owners + k] then
+                    kept[#kept + 1] = ARGV[seats + k]
+                    kept[#kept + 1] = ARGV[ends + k] .. ARGV[owners + k]
                 end
-                if #kept > 0 then
-                    call('HSET', hash, unpack(kept))
-                    call('EXPIRE', hash, longest)
-                end
-                i = to + 1
             end
+            if #kept > 0 then call('HSET', hash, unpack(kept)) end
+            group = ends + n
         end
         ",
     )
@@ -202,25 +168,27 @@ impl Redis {
             .arg(UNTIL_COMMIT.as_millis() as u64)
             .arg(LOST_FOR.as_secs())
             .arg(SOLD_FOR.as_secs());
-        for asking in holds {
-            let seats = asking.hold.seat_ids.as_slice();
-            call.arg(asking.command.as_bytes())
-                .arg(asking.token.uuid().as_bytes())
-                .arg(asking.token.schedule().get())
-                .arg(asking.hold.user_id.get())
-                .arg(asking.hold.schedule_id.get())
-                .arg(u8::from(asking.contested))
-                .arg(seats.len());
-            for seat in seats {
-                call.arg(seat.get());
-            }
+        let groups = groups(holds);
+        for Group { schedule, room, holds: of_group } in &groups {
+            let asking = || of_group.iter().map(|n| &holds[*n]);
+            let seats: Vec<i64> =
+                asking().flat_map(|one| one.hold.seat_ids.as_slice()).map(|seat| seat.get()).collect();
+            let tokens: Vec<Uuid> = asking().map(|one| one.token.uuid()).collect();
+            call.arg(schedule.get()).arg(room.get()).arg(of_group.len()).arg(seats.len());
+            call.arg(asking().map(|one| one.command.as_bytes().as_slice()).collect::<Vec<_>>())
+                .arg(tokens.iter().map(|token| token.as_bytes().as_slice()).collect::<Vec<_>>())
+                .arg(asking().map(|one| one.hold.user_id.get()).collect::<Vec<_>>())
+                .arg(asking().map(|one| one.contested).collect::<Vec<_>>())
+                .arg(asking().map(|one| one.hold.seat_ids.as_slice().len()).collect::<Vec<_>>())
+                .arg(seats);
         }
-        let verdicts: Option<Vec<Value>> =
+        let told: Option<Vec<Value>> =
             self.call("lock seats", async |mut connection| call.invoke_async(&mut connection).await).await;
-        match verdicts {
-            Some(verdicts) if verdicts.len() == holds.len() => verdicts.iter().map(verdict).collect(),
-            _ => holds.iter().map(|_| Verdict::Open).collect(),
+        let mut verdicts = vec![Verdict::Open; holds.len()];
+        for (n, told) in groups.iter().flat_map(|group| &group.holds).zip(told.unwrap_or_default()) {
+            verdicts[*n] = verdict(&told);
         }
+        verdicts
     }
 
     /// Keeps seats for the given commands until the given times, where nobody else came to be at them.
@@ -230,11 +198,12 @@ impl Redis {
             by_schedule.entry(lock.0.schedule()).or_default().push(lock);
         }
         let mut call = KEEP.arg(self.prefix());
-        call.arg(SOLD_FOR.as_secs());
         for (schedule, locks) in by_schedule {
-            call.arg(schedule.get()).arg(locks.len());
-            for (seat, owner, until) in locks {
-                call.arg(seat.get()).arg(owner.as_bytes()).arg(lock_value(*until, &[]));
+            for locks in locks.chunks(GROUP_SEATS) {
+                call.arg(schedule.get()).arg(locks.len());
+                call.arg(locks.iter().map(|(seat, _, _)| seat.get()).collect::<Vec<_>>())
+                    .arg(locks.iter().map(|(_, owner, _)| owner.as_bytes().as_slice()).collect::<Vec<_>>())
+                    .arg(locks.iter().map(|(_, _, until)| lock_value(*until, &[])).collect::<Vec<_>>());
             }
         }
         self.call("keep seat locks", async |mut connection| call.invoke_async::<()>(&mut connection).await).await;
@@ -276,6 +245,31 @@ impl Redis {
         }
         self.call("release seat locks", async |mut connection| call.invoke_async::<()>(&mut connection).await).await;
     }
+}
+
+/// Holds that are asked about together, by their places among all.
+struct Group {
+    schedule: ScheduleId,
+    room: ScheduleId,
+    holds: Vec<usize>,
+}
+
+/// Holds of one schedule with tokens of one room, in their order, as many as a group takes.
+fn groups(holds: &[Asking<'_>]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    // Which group takes more, and how many seats it has.
+    let mut open: HashMap<(ScheduleId, ScheduleId), (usize, usize)> = HashMap::new();
+    for (n, asking) in holds.iter().enumerate() {
+        let (schedule, room) = (asking.hold.schedule_id, asking.token.schedule());
+        let (group, seats) = open.entry((schedule, room)).or_insert((usize::MAX, GROUP_SEATS));
+        if *seats >= GROUP_SEATS {
+            (*group, *seats) = (groups.len(), 0);
+            groups.push(Group { schedule, room, holds: Vec::new() });
+        }
+        groups[*group].holds.push(n);
+        *seats += asking.hold.seat_ids.as_slice().len();
+    }
+    groups
 }
 
 /// The lock of what is committed, as Redis has it.
