@@ -8,8 +8,9 @@ use onsale_tests::producer::command;
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-/// The locks of schedule 1.
+/// The locks as Redis has them.
 struct Locks(redis::aio::MultiplexedConnection);
 
 impl Locks {
@@ -21,10 +22,21 @@ impl Locks {
     /// For how many seconds from now a seat's lock lasts; none when there is none.
     async fn lasts_s(&mut self, seat: i64) -> Option<i64> {
         let mut read = redis::cmd("HGET");
-        let lock: Option<Vec<u8>> =
-            read.arg("onsale:locks:1").arg(seat).query_async(&mut self.0).await.expect("a lock or none");
+        let lock: Option<Vec<u8>> = read
+            .arg(format!("onsale:locks:{}", seat >> 29))
+            .arg(seat)
+            .query_async(&mut self.0)
+            .await
+            .expect("a lock or none");
         let ends_ms: i64 = std::str::from_utf8(&lock?[..13]).expect("digits").parse().expect("milliseconds");
         Some((ends_ms - Time::now().0.timestamp_millis()) / 1000)
+    }
+
+    /// Whether a command lost its seats here, before Postgres was asked.
+    async fn turned_away(&mut self, command: &Value) -> bool {
+        let id: Uuid = command["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        let key = [b"onsale:lost:".as_slice(), id.as_bytes()].concat();
+        redis::cmd("EXISTS").arg(key).query_async(&mut self.0).await.expect("yes or no")
     }
 }
 
@@ -130,5 +142,54 @@ async fn a_hold_that_is_released_at_once_leaves_no_lock() {
         assert_eq!(locks.lasts_s(seat(1, n)).await, None, "seat {n}");
     }
     assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &rival).await.status, 201);
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losers_of_several_schedules_and_rooms_learn_each_their_own_seats() {
+    // One partition, so that a batch may have holds of all schedules.
+    let sale = Sale::start(&[("ONSALE_PARTITIONS", "1"), ("ONSALE_SEATS_PER_USER", "1000")]).await;
+    let (fan, mut locks, mut producer) = (&sale.client, Locks::of(&sale).await, sale.producer().await);
+    let (first, third) = (fan.token(1, 1).await, fan.token(1, 3).await);
+    let join = json!({ "userId": 4, "scheduleId": 0 });
+    let service_wide = producer.done("admission.0", &command("IssueToken", None, join)).await;
+    let service_wide = service_wide["token"].as_str().expect("a token");
+    assert_eq!(fan.hold(1, 1, &[seat(1, 1), seat(1, 2)], &first).await.status, 201);
+    assert_eq!(fan.hold(1, 3, &[seat(3, 1)], &third).await.status, 201);
+    until_kept(&sale, seat(1, 2)).await;
+    until_kept(&sale, seat(3, 1)).await;
+
+    let (in_first, in_third, also) = (fan.token(2, 1).await, fan.token(2, 3).await, fan.token(3, 3).await);
+    let hold = |user: i64, schedule: i64, seats: &[i64], token: &str| {
+        command("HoldSeats", Some(token), json!({ "scheduleId": schedule, "seatIds": seats, "userId": user }))
+    };
+    // More seats than Redis is asked about at a time.
+    let many = |from: i64| (from..from + 900).map(|n| seat(3, n)).collect::<Vec<_>>();
+    let cases = [
+        (hold(2, 1, &[seat(1, 3), seat(1, 2)], &in_first), vec![seat(1, 2)]),
+        (hold(2, 3, &many(101), &in_third), vec![]),
+        (hold(4, 3, &[seat(3, 2), seat(3, 1)], service_wide), vec![seat(3, 1)]),
+        (hold(2, 1, &[seat(1, 4)], &in_first), vec![]),
+        (hold(4, 1, &[seat(1, 1), seat(1, 2)], service_wide), vec![seat(1, 1), seat(1, 2)]),
+        (hold(3, 3, &many(1101), &also), vec![]),
+        (hold(4, 1, &[seat(1, 5)], service_wide), vec![]),
+        (hold(2, 3, &[seat(3, 1)], &in_third), vec![seat(3, 1)]),
+        (hold(2, 3, &[seat(3, 3)], &in_third), vec![]),
+    ];
+    let commands: Vec<&Value> = cases.iter().map(|(command, _)| command).collect();
+    let replies = producer.ask("reservation.0", &json!(commands)).await;
+    for (n, (command, taken)) in cases.iter().enumerate() {
+        let reply = &replies[n];
+        if taken.is_empty() {
+            assert_eq!(reply["ok"], true, "{n}: {reply}");
+        } else {
+            assert_eq!(reply["error"]["code"], "SEAT_TAKEN", "{n}: {reply}");
+            assert_eq!(reply["error"]["details"]["seatIds"], json!(taken), "{n}: {reply}");
+        }
+        assert_eq!(locks.turned_away(command).await, !taken.is_empty(), "{n}: {reply}");
+    }
+    until_kept(&sale, seat(3, 2000)).await;
+    // The first answer again, although its seats are free by now.
+    assert_eq!(producer.ask("reservation.0", &json!(commands)).await, replies);
     sale.finish().await;
 }
