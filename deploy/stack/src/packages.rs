@@ -65,7 +65,7 @@ pub fn missing_for_servers() -> Vec<&'static str> {
     if rabbitmq_server().is_err() {
         missing.push("rabbitmq-server");
     }
-    if program("setsid").is_err() {
+    if program("setsid").is_err() || program("chrt").is_err() {
         missing.push("util-linux");
     }
     missing

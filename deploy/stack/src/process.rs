@@ -17,6 +17,12 @@ use crate::{probe, sweep};
 
 const LARGEST_LOG_BYTES: u64 = 64 * 1024 * 1024;
 
+/// What starts each program in its own place, so that the pid is the program's: in a session of its own, and scheduled as
+/// batch work. A dozen processes share the processors, and each message wakes one of them: woken at once, it would
+/// interrupt the one that is filling a bundle, and find a small one. It waits for its turn instead, and finds more.
+const LAUNCHER: &str = "setsid";
+const LAUNCHER_ARGS: [&str; 3] = ["chrt", "--batch", "0"];
+
 /// Which process is meant, safe against a pid that the kernel gave to somebody else meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
@@ -111,9 +117,9 @@ impl Spawn {
             .append(true)
             .open(&self.log)
             .with_context(|| format!("cannot write {}", self.log.display()))?;
-        // `setsid` executes the program in its own place, so the pid is the program's.
-        let mut command = Command::new("setsid");
+        let mut command = Command::new(LAUNCHER);
         command
+            .args(LAUNCHER_ARGS)
             .arg(&self.program)
             .args(&self.args)
             .env_clear()
@@ -126,7 +132,7 @@ impl Spawn {
             command.uid(user.uid).gid(user.gid);
         }
         let mut child =
-            command.spawn().with_context(|| format!("cannot start {} through setsid", self.program.display()))?;
+            command.spawn().with_context(|| format!("cannot start {} through {LAUNCHER}", self.program.display()))?;
         let identity = Identity::of(child.id());
         let exit = Arc::new(OnceLock::new());
         let exit_of_child = Arc::clone(&exit);
