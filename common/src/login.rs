@@ -38,6 +38,15 @@ pub struct Logins {
 #[error("the access token is not valid")]
 pub struct NotALogin;
 
+/// Reads `ONSALE_AUTH`: whether joining a waiting room demands a login (`jwt`), or the user of a request is trusted (`open`).
+pub fn are_demanded(env: &mut Env) -> bool {
+    let mode = env.parsed("ONSALE_AUTH", "open".to_owned());
+    if !["open", "jwt"].contains(&mode.as_str()) {
+        env.fault(format!("ONSALE_AUTH is {mode:?}; it must be open or jwt"));
+    }
+    mode == "jwt"
+}
+
 impl Logins {
     /// Reads `ONSALE_JWT_SECRET` (required) and `ONSALE_LOGIN_TTL_S` (default one hour).
     pub fn from_env(env: &mut Env) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use onsale_common::amqp::rpc::RpcConfig;
 use onsale_common::config::{ConfigError, Env};
-use onsale_common::login::Logins;
+use onsale_common::login::{self, Logins};
 
 use crate::DIALECTS;
 use crate::caller::Access;
@@ -98,17 +98,10 @@ fn threads(env: &mut Env) -> Option<usize> {
 }
 
 fn access(env: &mut Env) -> Access {
-    let mode = env.parsed("ONSALE_AUTH", "open".to_owned());
-    let logins = match mode.as_str() {
-        // Some dialects demand logins whatever the service demands.
-        "open" => Logins::from_env_where_set(env),
-        "jwt" => Some(Logins::from_env(env)),
-        _ => {
-            env.fault(format!("ONSALE_AUTH is {mode:?}; it must be open or jwt"));
-            None
-        }
-    };
-    Access::new(logins, mode == "jwt", env.secret("ONSALE_ADMIN_KEY").as_deref())
+    let demanded = login::are_demanded(env);
+    // Some dialects demand logins whatever the service demands.
+    let logins = if demanded { Some(Logins::from_env(env)) } else { Logins::from_env_where_set(env) };
+    Access::new(logins, demanded, env.secret("ONSALE_ADMIN_KEY").as_deref())
 }
 
 fn root_api(env: &mut Env) -> Option<&'static Dialect> {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::answer::{self, Answer, Done, Failure, REQUEST_ID};
 use crate::ask::Ask;
 use crate::body::Upload;
-use crate::caller::{self, Access};
+use crate::caller::{self, Access, Caller};
 use crate::config::Limits;
 use crate::dialect::Dialect;
 use crate::docs::Docs;
@@ -139,8 +139,8 @@ impl Ingress {
                     ask.query.finish()?;
                 }
                 let idempotency_key = caller::idempotency_key(endpoint.key, &parts.headers)?;
-                let token = ask.caller.token;
-                let envelope = Envelope { id, deadline, token, caller: None, idempotency_key, command };
+                let Caller { token, login } = ask.caller;
+                let envelope = Envelope { id, deadline, token, caller: login, idempotency_key, command };
                 Ok(answer::outcome(self.rpc.call(&envelope).await)?.into())
             }
             Work::Talk(talk) => {

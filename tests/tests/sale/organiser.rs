@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use onsale_tests::producer::{command, vouched_for};
 use onsale_tests::sale::until;
 use onsale_tests::shape::demand;
 use onsale_tests::{Answer, Sale, seat};
@@ -167,6 +168,14 @@ async fn a_login_opens_the_room_for_its_user_while_it_lasts() {
     let again = join(&access, 1).await;
     assert_eq!(again.said(), (409, "TOKEN_EXISTS"));
     assert_eq!(again.body["error"]["details"]["token"], joined.data()["token"]);
+    // A direct producer that vouches for nobody is not told whose token it is.
+    let mut producer = sale.producer().await;
+    let ask = command("IssueToken", None, json!({ "userId": 1, "scheduleId": 1 }));
+    let stranger = producer.ask("admission.1", &ask).await;
+    assert_eq!((&stranger["error"]["code"], &stranger["error"]["details"]), (&json!("TOKEN_EXISTS"), &json!({})));
+    let ask = vouched_for(1, command("IssueToken", None, json!({ "userId": 1, "scheduleId": 1 })));
+    let owner = producer.ask("admission.1", &ask).await;
+    assert_eq!(owner["error"]["details"]["token"], joined.data()["token"], "{owner}");
     until("the login expires", Duration::from_secs(6), async || {
         join(&access, 1).await.said() == (401, "LOGIN_REQUIRED")
     })

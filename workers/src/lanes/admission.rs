@@ -33,6 +33,8 @@ pub struct AdmissionLane {
     pub redis: Redis,
     /// Lifetimes and limits.
     pub limits: Limits,
+    /// Whether only a login proves who joins.
+    pub logins_demanded: bool,
 }
 
 impl LaneWorker for AdmissionLane {

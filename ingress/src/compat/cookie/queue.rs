@@ -79,9 +79,7 @@ impl Example for QueueState {
 async fn join(mut talk: Talk<'_>) -> Result<Done, Failure> {
     let user_id: UserId = required(&mut talk.ask, "userId")?;
     let schedule_id = real_schedule(required(&mut talk.ask, "scheduleId")?)?;
-    if talk.ask.caller.login.is_some_and(|login| login != user_id) {
-        return Err(Code::Forbidden.into());
-    }
+    talk.go_on_as(user_id).await?;
     let issue = || talk.effect(IssueToken { user_id, schedule_id });
     let token = match issue().await {
         Err(failure) if failure.code == Code::TokenExists => {

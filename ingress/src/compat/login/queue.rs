@@ -89,10 +89,11 @@ impl Example for Entry {
     }
 }
 
-async fn join(talk: Talk<'_>) -> Result<Done, Failure> {
+async fn join(mut talk: Talk<'_>) -> Result<Done, Failure> {
     let join: Join = talk.ask.read()?;
     let schedule_id = named(join.concert_id)?;
     let user = who_logged_in(&talk, join.user_id).await?;
+    talk.vouch_for(user.user_id);
     let entry = |view| done(&Entry::of(&view, user.user_id, user.uuid));
     match talk.command(IssueToken { user_id: user.user_id, schedule_id }).await {
         Ok(issued) => Ok(entry(issued)),

@@ -87,12 +87,10 @@ struct BookInfo {
     book_success_at: Option<Zoneless>,
 }
 
-async fn issue(talk: Talk<'_>) -> Result<Token, Failure> {
+async fn issue(mut talk: Talk<'_>) -> Result<Token, Failure> {
     let asked: NewToken = talk.ask.read()?;
     let user_id = find_user(&talk, asked.user_id).await?.user_id;
-    if talk.ask.caller.login.is_some_and(|login| login != user_id) {
-        return Err(Code::Forbidden.into());
-    }
+    talk.go_on_as(user_id).await?;
     match talk.effect(IssueToken { user_id, schedule_id: ScheduleId::SERVICE_WIDE }).await {
         Ok(TokenView { token, .. }) => Ok(Token { token }),
         // Whoever lost the token asks for it again.

@@ -139,7 +139,7 @@ impl AdmissionLane {
                 batch.settle(*n, Err(Code::Internal.into()));
                 continue;
             };
-            let lapsed = match may_join(command.caller, ask, loaded, &joined_now, now) {
+            let lapsed = match may_join(self.logins_demanded, command.caller, ask, loaded, &joined_now, now) {
                 Ok(lapsed) => lapsed,
                 Err(rejection) => {
                     batch.settle(*n, Err(rejection));
@@ -194,6 +194,7 @@ impl AdmissionLane {
 
 /// Whether a user may join; the token that has lapsed, if nobody has written that down yet.
 fn may_join(
+    logins_demanded: bool,
     caller: Option<UserId>,
     ask: &IssueToken,
     loaded: &Loaded,
@@ -210,12 +211,17 @@ fn may_join(
         return Err(Code::ScheduleNotFound.into());
     }
     let standing = (ask.user_id, ask.schedule_id);
+    // The owner gets the token back, so that it can go on; nobody else does.
+    let exists = |token: QueueToken| match caller {
+        None if logins_demanded => Rejection::of(Code::TokenExists),
+        _ => Rejection::of(Code::TokenExists).with("token", token.uuid().to_string()),
+    };
     if let Some(token) = joined_now.get(&standing) {
-        return Err(token_exists(*token));
+        return Err(exists(*token));
     }
     match loaded.live.get(&standing) {
         Some(token) if token.status_at(now) == TokenStatus::Expired => Ok(Some(token.token)),
-        Some(token) => Err(token_exists(token.token)),
+        Some(token) => Err(exists(token.token)),
         None => Ok(None),
     }
 }
@@ -253,9 +259,4 @@ fn asked(command: &Envelope) -> Option<&IssueToken> {
         Command::IssueToken(ask) => Some(ask),
         _ => None,
     }
-}
-
-/// The owner gets the token back, so that it can go on.
-fn token_exists(token: QueueToken) -> Rejection {
-    Rejection::of(Code::TokenExists).with("token", token.uuid().to_string())
 }
