@@ -6,6 +6,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
+use crate::config::Env;
+
 static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// At 60,000 samples a second this keeps what piles up below 5 MB.
@@ -18,16 +20,33 @@ pub const BATCH_COMMANDS: &str = "onsale_batch_commands";
 /// How long a worker took for one batch, from the first drained delivery to the last ack, by lane.
 pub const BATCH_SECONDS: &str = "onsale_batch_seconds";
 
-/// Starts logging to standard error and collecting metrics. `ONSALE_LOG` filters (default `info`);
-/// `ONSALE_LOG_FORMAT=json` writes one JSON object a line.
+/// What a process logs, and how.
+#[derive(Debug)]
+pub struct Logging {
+    filter: EnvFilter,
+    json: bool,
+}
+
+impl Logging {
+    /// Reads `ONSALE_LOG`, a filter, and `ONSALE_LOG_FORMAT`: `text`, or `json` for one object a line.
+    pub fn from_env(env: &mut Env) -> Self {
+        let filter = env.parsed("ONSALE_LOG", EnvFilter::new("info,lapin=warn,sqlx::postgres::notice=error"));
+        let format = env.parsed("ONSALE_LOG_FORMAT", "text".to_owned());
+        if !["text", "json"].contains(&format.as_str()) {
+            env.fault(format!("ONSALE_LOG_FORMAT is {format:?}; it must be text or json"));
+        }
+        Self { filter, json: format == "json" }
+    }
+}
+
+/// Starts logging to standard error and collecting metrics.
 ///
 /// # Panics
 /// When called twice in one process.
-pub fn start(process: &'static str) {
-    let filter = EnvFilter::try_from_env("ONSALE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,lapin=warn,sqlx::postgres::notice=error"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    if std::env::var("ONSALE_LOG_FORMAT").is_ok_and(|format| format == "json") {
+pub fn start(process: &'static str, logging: Logging) {
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(logging.filter).with_writer(std::io::stderr).with_target(false);
+    if logging.json {
         logs.json().init();
     } else {
         logs.with_ansi(false).init();

@@ -37,7 +37,7 @@ use onsale_common::amqp::rpc::RpcClient;
 use onsale_common::config::Env;
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::{self, CancellationToken};
-use onsale_common::telemetry;
+use onsale_common::telemetry::{self, Logging};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
@@ -90,8 +90,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let (config, report) = Config::from_env(arguments.env())?;
-    telemetry::start("ingress");
+    let mut env = arguments.env();
+    let logging = Logging::from_env(&mut env);
+    let (config, report) = Config::from_env(env)?;
+    telemetry::start("ingress", logging);
     tracing::info!(config = report, "starting");
     allow_descriptors(config.limits.connections_max as u64);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

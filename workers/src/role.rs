@@ -8,7 +8,7 @@ use clap::Parser;
 use onsale_common::config::Env;
 use onsale_common::ops::{self, Readiness};
 use onsale_common::shutdown::{self, CancellationToken};
-use onsale_common::telemetry;
+use onsale_common::telemetry::{self, Logging};
 
 use crate::config::{ConsumeConfig, Limits, PostgresConfig, RedisConfig};
 use crate::redis::Redis;
@@ -89,8 +89,8 @@ pub fn run(
     process: &'static str,
     work: impl AsyncFnOnce(Env, Readiness, CancellationToken) -> anyhow::Result<()>,
 ) -> ExitCode {
-    telemetry::start(process);
     let mut env = Env::from_process();
+    telemetry::start(process, Logging::from_env(&mut env));
     let threads = env.number("ONSALE_THREADS", 1, 1..=64);
     let ops_listen: Option<SocketAddr> = env.optional("ONSALE_OPS_LISTEN");
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use onsale_common::config::Env;
 use onsale_workers::config::{Limits, PostgresConfig};
 use onsale_workers::store::pool::Plans;
@@ -26,7 +27,7 @@ async fn check() -> anyhow::Result<bool> {
     let config = env.finish(config)?;
     let pool = store::pool::open(&config, "audit", Plans::AsItPays)?;
     // One snapshot for all: what one query sees, the next one does too.
-    let mut snapshot = pool.acquire().await?;
+    let mut snapshot = pool.acquire().await.context("cannot reach Postgres (ONSALE_POSTGRES_URL)")?;
     audit::begin_snapshot(&mut snapshot, &limits).await?;
     let mut clean = true;
     for invariant in audit::INVARIANTS {
