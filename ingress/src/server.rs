@@ -99,7 +99,8 @@ async fn connection(socket: TcpStream, ingress: Arc<Ingress>, pulse: Arc<Pulse>)
             Ok::<_, Infallible>(ingress.answer(request).await)
         }
     });
-    let served = http(&limits).serve_connection(TokioIo::new(Wire::new(socket, pulse.clone())), service);
+    let served = http(&limits)
+        .serve_connection(TokioIo::new(Wire::new(socket, pulse.clone(), limits.headers_max_bytes)), service);
     tokio::pin!(served);
     loop {
         tokio::select! {

@@ -17,11 +17,14 @@ use crate::pulse::Pulse;
 
 /// What is read and thrown away after a refusal, so that the client gets to read it before the socket is reset.
 const LINGER_MAX_BYTES: usize = 1 << 20;
+/// How many headers hyper takes.
+const HEADERS_MAX: usize = 100;
 
 /// A client's socket.
 pub(crate) struct Wire {
     socket: TcpStream,
     pulse: Arc<Pulse>,
+    headers_max_bytes: usize,
     refusal: Option<Refusal>,
     linger_bytes: usize,
 }
@@ -35,9 +38,9 @@ struct Refusal {
 }
 
 impl Wire {
-    /// A socket whose traffic shows in `pulse`.
-    pub(crate) fn new(socket: TcpStream, pulse: Arc<Pulse>) -> Self {
-        Self { socket, pulse, refusal: None, linger_bytes: 0 }
+    /// A socket whose traffic shows in `pulse`. `headers_max_bytes` is what hyper takes, to be told to whom it refuses.
+    pub(crate) fn new(socket: TcpStream, pulse: Arc<Pulse>, headers_max_bytes: usize) -> Self {
+        Self { socket, pulse, headers_max_bytes, refusal: None, linger_bytes: 0 }
     }
 
     fn poll_refuse(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -67,7 +70,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.refusal.is_none() {
-            self.refusal = refusal(buf);
+            self.refusal = refusal(buf, self.headers_max_bytes);
         }
         if self.refusal.is_some() {
             return self.poll_refuse(cx);
@@ -122,12 +125,14 @@ fn is_refusal(written: &[u8]) -> bool {
         && !written.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name))
 }
 
-fn refusal(written: &[u8]) -> Option<Refusal> {
+fn refusal(written: &[u8], headers_max_bytes: usize) -> Option<Refusal> {
     if !is_refusal(written) {
         return None;
     }
     let rejection = match &written[9..12] {
-        b"431" | b"414" => Rejection::of(Code::HeadersTooLarge),
+        b"431" | b"414" => {
+            Rejection::of(Code::HeadersTooLarge).with("maxBytes", headers_max_bytes).with("maxHeaders", HEADERS_MAX)
+        }
         _ => Rejection::invalid_field("request", "is not an HTTP/1.1 request"),
     };
     Some(Refusal { rest: whole_answer(rejection), stands_for: written.len() })

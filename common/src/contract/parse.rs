@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use chrono::NaiveDate;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -69,6 +70,21 @@ pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserialize
         }
     }
     deserializer.deserialize_any(Object(PhantomData))
+}
+
+/// Reads a day as ISO 8601 writes it; the library takes `2026-1-31` and years of five digits too, some of them beyond
+/// those of Postgres.
+pub(super) fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {
+    let text = Cow::<str>::deserialize(deserializer)?;
+    let day = text.parse().ok().filter(|day: &NaiveDate| text.len() == 10 && day.to_string() == text);
+    day.ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), &"a day as in 2026-01-31"))
+}
+
+/// The same where there may be none.
+pub(super) fn some_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NaiveDate>, D::Error> {
+    #[derive(Deserialize)]
+    struct Day(#[serde(deserialize_with = "day")] NaiveDate);
+    Ok(Option::<Day>::deserialize(deserializer)?.map(|Day(day)| day))
 }
 
 fn explain<'a, T: Deserialize<'a>>(json: &'a str) -> Rejection {

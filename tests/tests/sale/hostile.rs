@@ -92,7 +92,9 @@ async fn no_path_query_or_header_is_a_fault_of_ours() {
         assert_eq!(charge.said(), (400, "INVALID_REQUEST"), "{key}");
     }
     let long: String = format!("/api/v1/concerts/{}", "1".repeat(20_000));
-    assert_eq!(fan.get(&long, &token).await.said(), (431, "HEADERS_TOO_LARGE"));
+    let refused = fan.get(&long, &token).await;
+    assert_eq!(refused.said(), (431, "HEADERS_TOO_LARGE"));
+    assert_eq!(refused.body["error"]["details"], json!({ "maxBytes": 16_384, "maxHeaders": 100 }));
     let many: Vec<i64> = (1..=1001).map(|n| seat(1, n)).collect();
     assert_eq!(fan.hold(1, 1, &many, &token).await.said(), (400, "INVALID_REQUEST"));
     assert_eq!(fan.hold(1, 1, &[seat(2, 1)], &token).await.said(), (404, "SEAT_NOT_FOUND"));
@@ -116,6 +118,8 @@ async fn a_schedule_that_cannot_be_stored_is_the_organisers_fault() {
     for (name, value) in [
         ("performanceDate", json!("-262143-01-01")),
         ("performanceDate", json!("+262142-12-31")),
+        ("performanceDate", json!("2040-1-1")),
+        ("performanceDate", json!(20_400_101)),
         ("performanceTime", json!("23:59:60")),
         ("performanceTime", json!("19:00:00.5")),
         ("performanceTime", json!("24:00:00")),
@@ -126,6 +130,13 @@ async fn a_schedule_that_cannot_be_stored_is_the_organisers_fault() {
         ("seats", json!({ "count": 1_000_000, "price": 1 })),
         ("seats", json!({ "count": 1, "price": -1 })),
         ("seats", json!({ "count": 1, "price": 1, "sections": [] })),
+        (
+            "seats",
+            json!({ "sections": [
+            { "name": "A", "price": 1, "rows": [{ "row": "A", "seats": 1 }] },
+            { "name": "A", "price": 2, "rows": [{ "row": "B", "seats": 1 }, { "row": "A", "seats": 1 }] },
+        ] }),
+        ),
         ("seats", json!({ "sections": [{ "name": "a\u{0}b", "price": 1, "rows": [{ "row": "A", "seats": 1 }] }] })),
         (
             "seats",

@@ -1,12 +1,14 @@
 //! The organiser's commands: concerts, schedules with their seats, and the sale's controls.
 
+use std::collections::HashSet;
+
 use chrono::{NaiveDate, NaiveTime, Timelike};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConcertView, ScheduleView, check_day};
+use super::{ConcertView, ScheduleView};
 use crate::contract::command::{CommandData, CommandName};
-use crate::contract::parse::object;
+use crate::contract::parse::{day, object};
 use crate::contract::{Example, Rejection};
 use crate::ids::{ConcertId, QueueToken, ScheduleId};
 use crate::money::Money;
@@ -134,6 +136,7 @@ impl NewSeats {
         }
         let sections = self.sections();
         let mut seats = 0_u64;
+        let mut rows = HashSet::new();
         for section in &sections {
             check_name("seats.sections.name", &section.name)?;
             if !(0..=PRICE_MAX).contains(&section.price) {
@@ -144,6 +147,10 @@ impl NewSeats {
             }
             for row in &section.rows {
                 check_name("seats.sections.rows.row", &row.row)?;
+                if !rows.insert((&section.name, &row.row)) {
+                    let fault = format!("names row {} of section {} twice", row.row, section.name);
+                    return Err(Rejection::invalid_field("seats.sections.rows.row", &fault));
+                }
                 if row.seats == 0 {
                     return Err(Rejection::invalid_field("seats.sections.rows.seats", "must be 1 or more"));
                 }
@@ -178,6 +185,7 @@ pub struct CreateSchedule {
     /// The concert it is a performance of.
     pub concert_id: ConcertId,
     /// The day, where the venue is.
+    #[serde(deserialize_with = "day")]
     pub performance_date: NaiveDate,
     /// The hour, where the venue is.
     #[schemars(regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"))]
@@ -206,7 +214,6 @@ impl CommandData for CreateSchedule {
         self.concert_id.get().unsigned_abs()
     }
     fn check(&self) -> Result<(), Rejection> {
-        check_day("performanceDate", Some(self.performance_date))?;
         // A leap second is a fraction too, of the second before it.
         if self.performance_time.nanosecond() != 0 {
             return Err(Rejection::invalid_field("performanceTime", "must be a time as in 19:30:00"));
