@@ -13,12 +13,14 @@ use onsale_stack::stack_file::StackFile;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use uuid::Uuid;
 
 use crate::client::Client;
 use crate::producer::Producer;
 use crate::proxy::Proxy;
 
 const ADMIN_KEY: &str = "the-organiser";
+const JWT_SECRET: &str = "a secret of thirty-two bytes or more";
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// Sales at once in one process: nextest runs each test in a process of its own, `cargo test` all of them in one.
@@ -90,7 +92,7 @@ impl Sale {
             ("ONSALE_REDIS_URL", &redis),
             ("ONSALE_PARTITIONS", "2"),
             ("ONSALE_ADMIN_KEY", ADMIN_KEY),
-            ("ONSALE_JWT_SECRET", "a secret of thirty-two bytes or more"),
+            ("ONSALE_JWT_SECRET", JWT_SECRET),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -168,6 +170,22 @@ impl Sale {
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Nobody may learn from a log what lets one act as somebody else.
+    async fn assert_that_logs_hold_no_secret(&self) {
+        for name in self.fleet.names() {
+            let log = std::fs::read_to_string(self.fleet.log(&name)).expect("a log");
+            let secrets = [ADMIN_KEY, JWT_SECRET, "onsale-demo", "eyJ"];
+            let told = secrets.into_iter().find(|secret| log.contains(secret));
+            assert_eq!(told, None, "{name} logs a secret:\n{log}");
+            let tokens: Vec<Uuid> = sqlx::query_scalar("SELECT token FROM queue_tokens WHERE token = ANY($1)")
+                .bind(uuids_in(&log))
+                .fetch_all(&self.pool)
+                .await
+                .expect("the tokens");
+            assert!(tokens.is_empty(), "{name} logs queue tokens:\n{log}");
+        }
+    }
+
     /// Ends the sale: every invariant must hold, after every event is published.
     pub async fn finish(self) {
         until("the outbox is published", Duration::from_secs(15), async || {
@@ -176,6 +194,7 @@ impl Sale {
                     == 0
         })
         .await;
+        self.assert_that_logs_hold_no_secret().await;
         let (clean, said) = self.audit();
         assert!(clean && said.contains("holds") && !said.contains("BROKEN"), "{said}");
         self.pool.close().await;
@@ -190,6 +209,12 @@ impl Sale {
             assert!(status.success(), "{name} did not end by itself in time: {status}");
         }
     }
+}
+
+/// Every UUID in a text, written with hyphens.
+fn uuids_in(text: &str) -> Vec<Uuid> {
+    let hyphens = text.match_indices('-').filter_map(|(at, _)| at.checked_sub(8));
+    hyphens.filter_map(|from| text.get(from..from + 36)?.parse().ok()).collect()
 }
 
 /// Waits for a state, with a bound.
