@@ -259,3 +259,15 @@ fn tempdir(what: &str) -> PathBuf {
     let shared = StackFile::read(&PathBuf::from(file)).expect("the servers' file");
     shared.state_dir.join(format!("{what}-{}", uuid::Uuid::now_v7()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_uuid_of_a_text_is_found() {
+        let ids = [Uuid::now_v7(), Uuid::now_v7()];
+        let text = format!("a-b token=\"{}\" 2026-11-22T10:00:00Z x{}-y", ids[0], ids[1]);
+        assert_eq!(uuids_in(&text), ids);
+    }
+}

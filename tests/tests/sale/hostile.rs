@@ -130,13 +130,6 @@ async fn a_schedule_that_cannot_be_stored_is_the_organisers_fault() {
         ("seats", json!({ "count": 1_000_000, "price": 1 })),
         ("seats", json!({ "count": 1, "price": -1 })),
         ("seats", json!({ "count": 1, "price": 1, "sections": [] })),
-        (
-            "seats",
-            json!({ "sections": [
-            { "name": "A", "price": 1, "rows": [{ "row": "A", "seats": 1 }] },
-            { "name": "A", "price": 2, "rows": [{ "row": "B", "seats": 1 }, { "row": "A", "seats": 1 }] },
-        ] }),
-        ),
         ("seats", json!({ "sections": [{ "name": "a\u{0}b", "price": 1, "rows": [{ "row": "A", "seats": 1 }] }] })),
         (
             "seats",

@@ -1,7 +1,5 @@
 //! The organiser's commands: concerts, schedules with their seats, and the sale's controls.
 
-use std::collections::HashSet;
-
 use chrono::{NaiveDate, NaiveTime, Timelike};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -136,7 +134,6 @@ impl NewSeats {
         }
         let sections = self.sections();
         let mut seats = 0_u64;
-        let mut rows = HashSet::new();
         for section in &sections {
             check_name("seats.sections.name", &section.name)?;
             if !(0..=PRICE_MAX).contains(&section.price) {
@@ -147,10 +144,6 @@ impl NewSeats {
             }
             for row in &section.rows {
                 check_name("seats.sections.rows.row", &row.row)?;
-                if !rows.insert((&section.name, &row.row)) {
-                    let fault = format!("names row {} of section {} twice", row.row, section.name);
-                    return Err(Rejection::invalid_field("seats.sections.rows.row", &fault));
-                }
                 if row.seats == 0 {
                     return Err(Rejection::invalid_field("seats.sections.rows.seats", "must be 1 or more"));
                 }
