@@ -189,7 +189,7 @@ async fn losers_of_several_schedules_and_rooms_learn_each_their_own_seats() {
         assert_eq!(locks.turned_away(command).await, !taken.is_empty(), "{n}: {reply}");
     }
     until_kept(&sale, seat(3, 2000)).await;
-    // The first answer again, although its seats are free by now.
+    // Asked again, each gets its first answer again.
     assert_eq!(producer.ask("reservation.0", &json!(commands)).await, replies);
     sale.finish().await;
 }
