@@ -169,18 +169,17 @@ impl Redis {
             .arg(LOST_FOR.as_secs())
             .arg(SOLD_FOR.as_secs());
         let groups = groups(holds);
-        for Group { schedule, room, holds: of_group } in &groups {
-            let asking = || of_group.iter().map(|n| &holds[*n]);
-            let seats: Vec<i64> =
-                asking().flat_map(|one| one.hold.seat_ids.as_slice()).map(|seat| seat.get()).collect();
+        for group in &groups {
+            let asking = || group.holds.iter().map(|n| &holds[*n]);
             let tokens: Vec<Uuid> = asking().map(|one| one.token.uuid()).collect();
-            call.arg(schedule.get()).arg(room.get()).arg(of_group.len()).arg(seats.len());
+            let seats = asking().flat_map(|one| one.hold.seat_ids.as_slice()).map(|seat| seat.get());
+            call.arg(group.schedule.get()).arg(group.room.get()).arg(group.holds.len()).arg(group.seats);
             call.arg(asking().map(|one| one.command.as_bytes().as_slice()).collect::<Vec<_>>())
                 .arg(tokens.iter().map(|token| token.as_bytes().as_slice()).collect::<Vec<_>>())
                 .arg(asking().map(|one| one.hold.user_id.get()).collect::<Vec<_>>())
                 .arg(asking().map(|one| one.contested).collect::<Vec<_>>())
                 .arg(asking().map(|one| one.hold.seat_ids.as_slice().len()).collect::<Vec<_>>())
-                .arg(seats);
+                .arg(seats.collect::<Vec<_>>());
         }
         let told: Option<Vec<Value>> =
             self.call("lock seats", async |mut connection| call.invoke_async(&mut connection).await).await;
@@ -247,27 +246,30 @@ impl Redis {
     }
 }
 
-/// Holds that are asked about together, by their places among all.
+/// Holds that are asked about together: their places among all, and how many seats they want.
 struct Group {
     schedule: ScheduleId,
     room: ScheduleId,
     holds: Vec<usize>,
+    seats: usize,
 }
 
 /// Holds of one schedule with tokens of one room, in their order, as many as a group takes.
 fn groups(holds: &[Asking<'_>]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    // Which group takes more, and how many seats it has.
-    let mut open: HashMap<(ScheduleId, ScheduleId), (usize, usize)> = HashMap::new();
+    let mut latest: HashMap<(ScheduleId, ScheduleId), usize> = HashMap::new();
     for (n, asking) in holds.iter().enumerate() {
         let (schedule, room) = (asking.hold.schedule_id, asking.token.schedule());
-        let (group, seats) = open.entry((schedule, room)).or_insert((usize::MAX, GROUP_SEATS));
-        if *seats >= GROUP_SEATS {
-            (*group, *seats) = (groups.len(), 0);
-            groups.push(Group { schedule, room, holds: Vec::new() });
-        }
-        groups[*group].holds.push(n);
-        *seats += asking.hold.seat_ids.as_slice().len();
+        let group = match latest.get(&(schedule, room)) {
+            Some(group) if groups[*group].seats < GROUP_SEATS => *group,
+            _ => {
+                groups.push(Group { schedule, room, holds: Vec::new(), seats: 0 });
+                latest.insert((schedule, room), groups.len() - 1);
+                groups.len() - 1
+            }
+        };
+        groups[group].holds.push(n);
+        groups[group].seats += asking.hold.seat_ids.as_slice().len();
     }
     groups
 }
