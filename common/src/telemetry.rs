@@ -15,6 +15,8 @@ const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 
 /// Commands that travelled in one AMQP message, by lane; counted at the ingress.
 pub const BUNDLE_COMMANDS: &str = "onsale_bundle_commands";
+/// Bundles that the ingress published again because no reply came in time, by lane.
+pub const BUNDLES_REPEATED: &str = "onsale_bundles_repeated_total";
 /// Commands that a worker decided in one batch, by lane.
 pub const BATCH_COMMANDS: &str = "onsale_batch_commands";
 /// How long a worker took for one batch, from the first drained delivery to the last ack, by lane.

@@ -108,7 +108,8 @@ pub struct ConsumeConfig {
     pub batch_commands_max: usize,
     /// Batches of one partition that are settled at the same time.
     pub batches_in_flight: usize,
-    /// Deliveries that wait in the process per partition.
+    /// Deliveries that wait in the process per partition: enough for good batches of single commands, and no more, because a
+    /// process that hangs keeps them from its siblings until the broker misses it.
     pub prefetch: u16,
 }
 
@@ -120,7 +121,7 @@ impl ConsumeConfig {
             topology: Topology::from_env(env),
             batch_commands_max: env.number("ONSALE_BATCH_MAX", 512, 1..=16_384),
             batches_in_flight: env.number("ONSALE_BATCHES_IN_FLIGHT", 2, 1..=16),
-            prefetch: env.number("ONSALE_PREFETCH", 256, 1..=10_000),
+            prefetch: env.number("ONSALE_PREFETCH", 64, 1..=10_000),
         }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Per lane and partition at most `bundles_in_flight` bundles are under way. A request that finds a free slot leaves at
 //! once; while the slots are busy requests gather, and the next free slot takes all that wait, up to the bundle's bound.
-//! No timer is involved: an idle system adds no latency, and load makes the bundles bigger.
+//! No timer holds anything back: an idle system adds no latency, and load makes the bundles bigger. A slot does not wait for
+//! ever for a bundle that a hanging worker has: see [`Partition::patience`].
 
+mod partition;
 mod parts;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +22,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::partition::Partition;
 use super::connection::{AmqpError, connect, supervise, url_from_env, within};
 use super::topology::{COMMAND_TYPE, COMMANDS_EXCHANGE, Topology, routing_key};
 use super::unroutable;
@@ -29,7 +32,7 @@ use crate::contract::{Envelope, Lane};
 use crate::ids::ScheduleId;
 use crate::ops::Readiness;
 use crate::shutdown::CancellationToken;
-use crate::telemetry::BUNDLE_COMMANDS;
+use crate::telemetry::{BUNDLE_COMMANDS, BUNDLES_REPEATED};
 use crate::time::Time;
 
 /// A caller waits this much longer than its command's deadline, so that the worker's own answer about it can arrive.
@@ -46,12 +49,10 @@ pub struct RpcConfig {
     pub bundles_in_flight: usize,
     /// Commands in one bundle at most.
     pub bundle_commands_max: usize,
-    /// Commands that wait per lane and partition at most; more are refused at once.
+    /// Commands that wait per lane and partition at most, for their bundle or in one that is overdue; more are refused at
+    /// once.
     pub waiting_max: usize,
 }
-
-/// A bundle's bytes at most, so that no message outgrows what a broker moves comfortably.
-const BUNDLE_BYTES_MAX: usize = 1 << 20;
 
 impl RpcConfig {
     /// Reads `ONSALE_AMQP_URL`, `ONSALE_BUNDLES_IN_FLIGHT`, `ONSALE_BUNDLE_MAX`, `ONSALE_WAITING_MAX` and the topology.
@@ -90,15 +91,10 @@ pub struct RawReply {
 struct Waiting {
     id: Uuid,
     json: Vec<u8>,
+    may_take_long: bool,
     expires: Instant,
     sent: Arc<AtomicBool>,
     answer: oneshot::Sender<Result<RawReply, CallError>>,
-}
-
-#[derive(Default)]
-struct Partition {
-    waiting: VecDeque<Waiting>,
-    in_flight: usize,
 }
 
 /// The bundling client. Cheap to clone.
@@ -153,7 +149,7 @@ impl RpcClient {
         let by_schedule = matches!(lane, Lane::Reservation | Lane::Payment) && schedule != ScheduleId::SERVICE_WIDE;
         by_schedule && {
             let partition = self.0.config.topology.partition(schedule.get().unsigned_abs());
-            self.0.partition(lane, partition).waiting.len() >= self.0.config.waiting_max
+            self.0.partition(lane, partition).is_full(&self.0.config)
         }
     }
 
@@ -162,12 +158,14 @@ impl RpcClient {
     /// # Errors
     /// [`CallError::Refused`] when nothing was done, [`CallError::NoAnswer`] when that is not known.
     pub async fn call(&self, envelope: &Envelope) -> Result<RawReply, CallError> {
-        let lane = envelope.command.name().lane();
+        let name = envelope.command.name();
+        let (lane, may_take_long) = (name.lane(), name.may_take_long());
         let partition = self.0.config.topology.partition(envelope.command.partition_key(envelope.token));
         let sent = Arc::new(AtomicBool::new(false));
         let expires = Instant::now() + envelope.deadline.since(Time::now()) + REPLY_GRACE;
         let (answer, reply) = oneshot::channel();
-        let waiting = Waiting { id: envelope.id, json: envelope.encode(), expires, sent: sent.clone(), answer };
+        let (id, json) = (envelope.id, envelope.encode());
+        let waiting = Waiting { id, json, may_take_long, expires, sent: sent.clone(), answer };
         self.0.clone().enqueue(lane, partition, waiting)?;
         match tokio::time::timeout_at(expires, reply).await {
             Ok(Ok(result)) => result,
@@ -185,35 +183,41 @@ impl Shared {
     fn enqueue(self: Arc<Self>, lane: Lane, partition: u16, waiting: Waiting) -> Result<(), CallError> {
         let bundle = {
             let mut state = self.partition(lane, partition);
-            if state.waiting.len() >= self.config.waiting_max {
+            if state.is_full(&self.config) {
                 return Err(CallError::Refused);
             }
-            state.waiting.push_back(waiting);
-            if state.in_flight >= self.config.bundles_in_flight {
-                return Ok(());
-            }
-            state.in_flight += 1;
-            state.take_bundle(self.config.bundle_commands_max)
+            state.wait(waiting);
+            state.take_slot(&self.config)
         };
-        tokio::spawn(self.carry(lane, partition, bundle));
+        if let Some(bundle) = bundle {
+            tokio::spawn(self.carry(lane, partition, bundle));
+        }
         Ok(())
     }
 
     /// Occupies one slot of a partition for as long as commands wait for it.
-    async fn carry(self: Arc<Self>, lane: Lane, partition: u16, mut bundle: Vec<Waiting>) {
-        loop {
-            self.exchange(lane, partition, bundle).await;
+    async fn carry(self: Arc<Self>, lane: Lane, partition: u16, first: Vec<Waiting>) {
+        let mut next = Some(first);
+        while let Some(bundle) = next {
+            let commands = bundle.len();
+            let patience = self.partition(lane, partition).patience();
+            let mut exchange = Box::pin(self.clone().exchange(lane, partition, bundle));
+            let in_time = tokio::time::timeout(patience, &mut exchange).await.is_ok();
             let mut state = self.partition(lane, partition);
-            bundle = state.take_bundle(self.config.bundle_commands_max);
-            if bundle.is_empty() {
-                state.in_flight -= 1;
-                break;
+            if !in_time {
+                state.begin_overdue(commands);
+                let shared = self.clone();
+                tokio::spawn(async move {
+                    exchange.await;
+                    shared.partition(lane, partition).end_overdue(commands);
+                });
             }
+            next = state.next_bundle(&self.config);
         }
     }
 
     /// Sends one bundle, waits for its reply and hands out the parts.
-    async fn exchange(&self, lane: Lane, partition: u16, bundle: Vec<Waiting>) {
+    async fn exchange(self: Arc<Self>, lane: Lane, partition: u16, bundle: Vec<Waiting>) {
         let Some(link) = lock(&self.link).clone().filter(|link| !link.publisher.status().blocked()) else {
             return refuse(bundle);
         };
@@ -226,7 +230,8 @@ impl Shared {
         lock(&link.pending).insert(correlation, sender);
         match link.publish(lane, partition, correlation, &bundle).await {
             Ok(true) => {
-                if let Ok(Ok(body)) = tokio::time::timeout_at(given_up_at(&bundle), reply).await {
+                let repeat = || link.publish(lane, partition, correlation, &bundle);
+                if let Some(body) = self.reply(lane, partition, reply, &bundle, repeat).await {
                     parts::hand_out(bundle, &body);
                 }
             }
@@ -234,6 +239,52 @@ impl Shared {
             Err(error) => tracing::warn!(%lane, partition, %error, "a bundle was not confirmed"),
         }
         lock(&link.pending).remove(&correlation);
+    }
+
+    /// Waits for the reply to a bundle that was published. One that is overdue is published again, for a worker that does
+    /// not hang: a command that comes twice is done once, and the first reply counts. It is published a third time only
+    /// where others of the partition were answered meanwhile, so that a backlog is not made longer and longer; and never
+    /// again where a command may well take so long.
+    async fn reply<R>(
+        &self,
+        lane: Lane,
+        partition: u16,
+        mut reply: oneshot::Receiver<Bytes>,
+        bundle: &[Waiting],
+        repeat: impl Fn() -> R,
+    ) -> Option<Bytes>
+    where
+        R: Future<Output = Result<bool, AmqpError>>,
+    {
+        let first_published_at = Instant::now();
+        // The bundle is given up when the last of its callers has.
+        let given_up_at = bundle.iter().map(|waiting| waiting.expires).max()?;
+        let may_take_long = bundle.iter().any(|waiting| waiting.may_take_long);
+        let mut patience = self.partition(lane, partition).patience();
+        let mut published_at = first_published_at;
+        loop {
+            let overdue_at = if may_take_long { given_up_at } else { given_up_at.min(Instant::now() + patience) };
+            if let Ok(reply) = tokio::time::timeout_at(overdue_at, &mut reply).await {
+                let body = reply.ok()?;
+                // Since the last time, whichever this answers: that workers are slow shows in it, and not that one hangs.
+                self.partition(lane, partition).answered_after(published_at.elapsed());
+                return Some(body);
+            }
+            if overdue_at == given_up_at {
+                return None;
+            }
+            let once = published_at == first_published_at;
+            if once || self.partition(lane, partition).answered_since(first_published_at) {
+                metrics::counter!(BUNDLES_REPEATED, "lane" => lane.name()).increment(1);
+                published_at = Instant::now();
+                tokio::select! {
+                    reply = &mut reply => return reply.ok(),
+                    // Whether it is taken changes nothing: the first is under way.
+                    _ = repeat() => {}
+                }
+            }
+            patience *= 2;
+        }
     }
 
     async fn session(&self, ready: &Readiness, shutdown: &CancellationToken) -> Result<(), AmqpError> {
@@ -287,25 +338,6 @@ impl Shared {
     }
 }
 
-impl Partition {
-    /// Takes what waits, up to the bundle's bounds, and drops those whose callers have gone.
-    fn take_bundle(&mut self, commands_max: usize) -> Vec<Waiting> {
-        let mut bundle = Vec::with_capacity(self.waiting.len().min(commands_max));
-        let mut bytes = 0;
-        while bundle.len() < commands_max && bytes < BUNDLE_BYTES_MAX {
-            match self.waiting.pop_front() {
-                Some(waiting) if waiting.answer.is_closed() => {}
-                Some(waiting) => {
-                    bytes += waiting.json.len();
-                    bundle.push(waiting);
-                }
-                None => break,
-            }
-        }
-        bundle
-    }
-}
-
 impl Link {
     /// Publishes a bundle and waits for the confirm; false when the queue is full.
     async fn publish(
@@ -348,11 +380,6 @@ impl Link {
             None => tracing::debug!("a reply came that nobody waits for"),
         }
     }
-}
-
-/// The bundle's slot is given up when the last of its callers has.
-fn given_up_at(bundle: &[Waiting]) -> Instant {
-    bundle.iter().map(|waiting| waiting.expires).max().unwrap_or_else(Instant::now)
 }
 
 /// Always an array, however few commands it holds.

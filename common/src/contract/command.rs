@@ -211,6 +211,13 @@ commands! {
     UpdateSchedule(catalog::UpdateSchedule) on Catalog, true;
 }
 
+impl CommandName {
+    /// Whether one alone may take a second: it hashes a password, or makes a schedule's seats.
+    pub const fn may_take_long(self) -> bool {
+        matches!(self, Self::CreateUser | Self::LogIn | Self::CreateSchedule)
+    }
+}
+
 /// A stable number for a text, to spread over partitions what has no id yet (FNV-1a).
 pub(super) fn hash_text(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -128,6 +128,22 @@ impl Fleet {
         Ok(())
     }
 
+    /// SIGSTOP: the process hangs, with its connections open and its transactions under way, until [`Fleet::go_on`].
+    pub fn hang(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::STOP)
+    }
+
+    /// SIGCONT: a process that hangs goes on.
+    pub fn go_on(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::CONT)
+    }
+
+    fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        let identity = self.lock().members.get(name).with_context(|| no_such(name))?.running();
+        identity.with_context(|| format!("{name} does not run"))?.signal(signal);
+        Ok(())
+    }
+
     /// SIGTERM, and the process started again.
     pub fn restart(&self, name: &str) -> Result<()> {
         self.term(name)?;

@@ -67,6 +67,37 @@ async fn killed_workers_leave_nothing_undone_and_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_hangs_keeps_nobody_from_being_served_by_its_sibling() {
+    let sale = Sale::start(&[("ONSALE_CAPACITY", "5000")]).await;
+    sale.add(Role::Reservation);
+    let fan = &sale.client;
+    let hold = async |user: i64, seats: &[i64]| {
+        let token = fan.token(user, 3).await;
+        let asked = Instant::now();
+        let answer = fan.hold(user, 3, seats, &token).await;
+        (answer.status, asked.elapsed())
+    };
+    // It hangs in the midst of batches, whose rows it has locked.
+    let crowd = join_all((1..=100).map(|user| async move { hold(user, &[seat(3, user)]).await.0 }));
+    let hang = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        sale.fleet.hang("reservation").expect("it hangs");
+    };
+    let (crowd, ()) = tokio::join!(crowd, hang);
+    assert!(crowd.iter().all(|status| *status == 201), "{crowd:?}");
+    // The broker does not know yet, and gives it every second bundle.
+    for user in 101..=108 {
+        let (status, took) = hold(user, &[seat(3, user)]).await;
+        assert!(status == 201 && took < Duration::from_secs(4), "user {user}: {status} after {took:?}");
+    }
+    sale.fleet.go_on("reservation").expect("it goes on");
+    works_within(&sale, Duration::from_secs(20), 200).await;
+    // What it was given is done by now, and what it does once more changes nothing.
+    assert_eq!(sale.count("SELECT count(*) FROM reservations WHERE user_id <= 108").await, 108);
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_role_its_requests_are_refused_in_time_and_the_rest_works() {
     let sale = Sale::start(&[("ONSALE_QUEUE_LENGTH_MAX", "20"), ("ONSALE_REPLY_TIMEOUT_MS", "2000")]).await;
     let fan = &sale.client;

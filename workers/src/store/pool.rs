@@ -57,10 +57,10 @@ pub enum Plans {
 pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool, Error> {
     let options = PgConnectOptions::from_str(&config.url)?.application_name(&format!("onsale-{process}")).options([
         // Work is never cancelled from our side (a cancelled BEGIN can leave a connection inside a transaction), so that
-        // Postgres bounds it: a statement, a wait for a lock, and a transaction whose worker is gone.
+        // Postgres bounds it: a statement, a wait for a lock, and a transaction whose worker is gone or hangs.
         ("statement_timeout", "5s"),
         ("lock_timeout", "3s"),
-        ("idle_in_transaction_session_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "2s"),
         // Every statement of a lane walks along an index. The planner would read whole tables instead while it takes them
         // for small, and keep that plan while a sale fills them.
         ("enable_seqscan", "off"),
