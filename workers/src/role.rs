@@ -92,6 +92,7 @@ pub fn run(
     let mut env = Env::from_process();
     telemetry::start(process, Logging::from_env(&mut env));
     let threads = env.number("ONSALE_THREADS", 1, 1..=64);
+    let drain = env.millis("ONSALE_DRAIN_MS", 10_000, 0..=600_000);
     let ops_listen: Option<SocketAddr> = env.optional("ONSALE_OPS_LISTEN");
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
@@ -105,7 +106,18 @@ pub fn run(
                 .await
                 .map_err(|error| anyhow::anyhow!("ONSALE_OPS_LISTEN: cannot listen on {address}: {error}"))?;
         }
-        work(env, ready, shutdown).await
+        let too_late = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(drain).await;
+        };
+        tokio::select! {
+            ended = work(env, ready, shutdown.clone()) => ended,
+            () = too_late => {
+                // As if it had been killed: what was committed is known, and everything else comes again.
+                tracing::warn!("what was under way did not end within ONSALE_DRAIN_MS, and is left to others");
+                Ok(())
+            }
+        }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -98,6 +98,34 @@ async fn a_worker_that_hangs_keeps_nobody_from_being_served_by_its_sibling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_to_end_does_although_its_batch_does_not() {
+    let sale = Sale::start(&[("ONSALE_DRAIN_MS", "1000")]).await;
+    let token = sale.client.token(1, 1).await;
+    // Whoever holds this lock hangs for longer than the worker may take to end.
+    let mut freezer = sale.pool.begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE reservations").execute(&mut *freezer).await.expect("the lock");
+    let producer = sale.producer().await;
+    let mut hold = command("HoldSeats", Some(&token), json!({ "scheduleId": 1, "seatIds": [seat(1, 1)], "userId": 1 }));
+    hold["deadline"] = json!("2040-01-01T00:00:00Z");
+    assert!(producer.publish("reservation.1", hold.to_string().as_bytes(), true).await);
+    until("the hold waits", Duration::from_secs(10), async || {
+        sale.count("SELECT count(*) FROM pg_locks WHERE NOT granted").await > 0
+    })
+    .await;
+    let told = Instant::now();
+    tokio::task::block_in_place(|| sale.fleet.term("reservation")).expect("it ended");
+    assert!(told.elapsed() < Duration::from_secs(8), "it took {:?}", told.elapsed());
+    freezer.rollback().await.expect("let go");
+    // Nothing was lost: its successor holds the seat.
+    tokio::task::block_in_place(|| sale.fleet.start("reservation")).expect("started");
+    until("the seat is held", Duration::from_secs(20), async || {
+        sale.count("SELECT count(*) FROM reservations").await == 1
+    })
+    .await;
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_role_its_requests_are_refused_in_time_and_the_rest_works() {
     let sale = Sale::start(&[("ONSALE_QUEUE_LENGTH_MAX", "20"), ("ONSALE_REPLY_TIMEOUT_MS", "2000")]).await;
     let fan = &sale.client;
