@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONNECTION, HeaderValue};
+use hyper::header::{ALLOW, CONNECTION, HOST, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, Version};
 use matchit::Params;
 use onsale_common::amqp::rpc::RpcClient;
-use onsale_common::contract::{Code, Envelope};
+use onsale_common::contract::{Code, Envelope, Rejection};
 use onsale_common::ops::Readiness;
 use onsale_common::time::Time;
 use uuid::Uuid;
@@ -116,6 +116,10 @@ impl Ingress {
         parts: &Parts,
         upload: &mut Upload,
     ) -> Result<Done, Failure> {
+        // RFC 9112, 3.2: whom a request without its host, or with two, is for nobody knows.
+        if parts.version == Version::HTTP_11 && parts.headers.get_all(HOST).iter().count() != 1 {
+            return Err(Rejection::invalid_field("host", "is missing, or there are several").into());
+        }
         let caller = self.access.check(endpoint.demand, &parts.headers)?;
         let body = if endpoint.has_body {
             let organiser = endpoint.demand.admin_key;

@@ -316,6 +316,17 @@ async fn what_is_not_http_is_answered_in_json() {
 }
 
 #[tokio::test]
+async fn a_request_names_its_host_once() {
+    let served = Served::start(&[]);
+    for headers in ["", "host: a\r\nhost: b\r\n"] {
+        let request = format!("GET /api/v1/concerts/x HTTP/1.1\r\n{headers}\r\n");
+        assert!(served.raw(request).await.is(400, "INVALID_REQUEST")["host"].is_string());
+    }
+    let older = served.raw("GET /api/v1/concerts/x HTTP/1.0\r\n\r\n").await;
+    assert!(older.is(400, "INVALID_REQUEST")["concertId"].is_string());
+}
+
+#[tokio::test]
 async fn a_connection_goes_on_after_a_refusal_and_ends_when_quiet() {
     let served = Served::start(&[("ONSALE_HEADER_TIMEOUT_MS", "200"), ("ONSALE_IDLE_TIMEOUT_MS", "600")]);
     let mut socket = served.connect().await;

@@ -3,7 +3,7 @@
 //! Per lane and partition at most `bundles_in_flight` bundles are under way. A request that finds a free slot leaves at
 //! once; while the slots are busy requests gather, and the next free slot takes all that wait, up to the bundle's bound.
 //! No timer holds anything back: an idle system adds no latency, and load makes the bundles bigger. A slot does not wait for
-//! ever for a bundle that a hanging worker has: see [`Partition::patience`].
+//! ever for a bundle that a hanging worker has (`partition`).
 
 mod partition;
 mod parts;
@@ -230,8 +230,7 @@ impl Shared {
         lock(&link.pending).insert(correlation, sender);
         match link.publish(lane, partition, correlation, &bundle).await {
             Ok(true) => {
-                let repeat = || link.publish(lane, partition, correlation, &bundle);
-                if let Some(body) = self.reply(lane, partition, reply, &bundle, repeat).await {
+                if let Some(body) = self.reply(&link, lane, partition, correlation, &bundle, reply).await {
                     parts::hand_out(bundle, &body);
                 }
             }
@@ -245,17 +244,15 @@ impl Shared {
     /// not hang: a command that comes twice is done once, and the first reply counts. It is published a third time only
     /// where others of the partition were answered meanwhile, so that a backlog is not made longer and longer; and never
     /// again where a command may well take so long.
-    async fn reply<R>(
+    async fn reply(
         &self,
+        link: &Link,
         lane: Lane,
         partition: u16,
-        mut reply: oneshot::Receiver<Bytes>,
+        correlation: u64,
         bundle: &[Waiting],
-        repeat: impl Fn() -> R,
-    ) -> Option<Bytes>
-    where
-        R: Future<Output = Result<bool, AmqpError>>,
-    {
+        mut reply: oneshot::Receiver<Bytes>,
+    ) -> Option<Bytes> {
         let first_published_at = Instant::now();
         // The bundle is given up when the last of its callers has.
         let given_up_at = bundle.iter().map(|waiting| waiting.expires).max()?;
@@ -273,14 +270,14 @@ impl Shared {
             if overdue_at == given_up_at {
                 return None;
             }
-            let once = published_at == first_published_at;
-            if once || self.partition(lane, partition).answered_since(first_published_at) {
+            let was_repeated = published_at > first_published_at;
+            if !was_repeated || self.partition(lane, partition).answered_since(first_published_at) {
                 metrics::counter!(BUNDLES_REPEATED, "lane" => lane.name()).increment(1);
                 published_at = Instant::now();
                 tokio::select! {
                     reply = &mut reply => return reply.ok(),
                     // Whether it is taken changes nothing: the first is under way.
-                    _ = repeat() => {}
+                    _ = link.publish(lane, partition, correlation, bundle) => {}
                 }
             }
             patience *= 2;
