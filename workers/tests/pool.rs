@@ -60,9 +60,9 @@ async fn a_connection_is_kept_after_a_clean_end_and_cleaned_after_any_other() {
 async fn no_more_connections_are_lent_than_there_are_and_closing_waits_for_them() {
     let sale = Sale::with_roles(&[], &[Role::Ingress]).await;
     let pool = pool_of(&sale);
-    let (first, second) = (pool.begin().await.unwrap(), pool.acquire().await.unwrap());
+    let (first, second) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
     assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolTimedOut)), "both are lent");
-    first.commit().await.unwrap();
+    first.give_back();
     let third = pool.begin().await.expect("one came back");
     let closing = tokio::spawn({
         let pool = pool.clone();
