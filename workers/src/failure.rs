@@ -23,6 +23,8 @@ pub enum Remedy {
     Retry,
     /// A row of the batch is the cause: look for it in halves.
     Isolate,
+    /// Somebody else keeps a row locked: look in halves for who wants it, so that the others need not wait.
+    Part,
 }
 
 /// The constraints by which a batch learns that another transaction was first, and with what. A batch looks before it
@@ -61,11 +63,6 @@ impl Failure {
             Self::Postgres(_) => Remedy::Isolate,
         }
     }
-
-    /// Whether a lock was not granted within `lock_timeout`.
-    pub fn is_lock_timeout(&self) -> bool {
-        matches!(self, Self::Postgres(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03"))
-    }
 }
 
 /// By the class of the SQLSTATE (PostgreSQL documentation, appendix A).
@@ -74,7 +71,7 @@ fn remedy_for(error: &dyn DatabaseError) -> Remedy {
     match code.get(..2).unwrap_or_default() {
         // Connection, rollback of a transaction, resources, operator, system; 55P03 is a lock that was not granted.
         "08" | "40" | "53" | "57" | "58" => Remedy::Retry,
-        _ if code == "55P03" => Remedy::Retry,
+        _ if code == "55P03" => Remedy::Part,
         _ => Remedy::Isolate,
     }
 }

@@ -7,7 +7,7 @@ use onsale_stack::role::Role;
 use onsale_tests::producer::command;
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A whole walk through the sale works: a user joins, charges, holds and pays.
 async fn works(sale: &Sale, user: i64) -> bool {
@@ -94,6 +94,57 @@ async fn a_worker_that_hangs_keeps_nobody_from_being_served_by_its_sibling() {
     works_within(&sale, Duration::from_secs(20), 200).await;
     // What it was given is done by now, and what it does once more changes nothing.
     assert_eq!(sale.count("SELECT count(*) FROM reservations WHERE user_id <= 108").await, 108);
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_somebody_keeps_locked_holds_up_nobody_else() {
+    let sale = Sale::start(&[]).await;
+    let (fan, mut producer) = (&sale.client, sale.producer().await);
+    let tokens = join_all((1..=20).map(|user| fan.token(user, 3))).await;
+    let hold = |user: usize, n: i64| {
+        let data = json!({ "scheduleId": 3, "seatIds": [seat(3, n)], "userId": user });
+        command("HoldSeats", Some(&tokens[user - 1]), data)
+    };
+    let earlier = hold(20, 20);
+    let held = producer.ask("reservation.1", &earlier).await;
+    assert_eq!(held["ok"], true, "{held}");
+    let mut somebody = sale.pool.begin().await.expect("a transaction");
+    let locked = [seat(3, 7), seat(3, 8), seat(3, 20)];
+    let lock = sqlx::query("SELECT id FROM seats WHERE id = ANY($1) FOR UPDATE").bind(&locked[..]);
+    assert_eq!(lock.fetch_all(&mut *somebody).await.expect("the locks").len(), 3);
+
+    // Of one message, those who want the seats are told to come again; the others have theirs in time.
+    let mut bundle: Vec<_> = (1..=18).map(|n| hold(n, n as i64)).chain([earlier.clone()]).collect();
+    bundle[7]["idempotencyKey"] = json!("mine");
+    let asked = Instant::now();
+    assert!(producer.publish("reservation.1", json!(bundle).to_string().as_bytes(), true).await);
+    // Whoever comes next does not wait for that.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(fan.hold(19, 3, &[seat(3, 19)], &tokens[18]).await.status, 201);
+    assert!(asked.elapsed() < Duration::from_millis(1500), "{:?}", asked.elapsed());
+    let replies: Value = serde_json::from_slice(&producer.reply().await).expect("JSON");
+    assert!(asked.elapsed() < Duration::from_millis(4500), "{:?}", asked.elapsed());
+    for (n, reply) in replies.as_array().expect("an array").iter().enumerate() {
+        match n + 1 {
+            7 => assert_eq!(reply["error"]["code"], "OVERLOADED", "{reply}"),
+            8 => assert_eq!(reply["error"]["code"], "IDEMPOTENCY_IN_PROGRESS", "{reply}"),
+            // What was done before is told, although its seat is locked.
+            19 => assert_eq!(*reply, held),
+            _ => assert_eq!(reply["ok"], true, "{n}: {reply}"),
+        }
+    }
+    // A command that nobody hears of is for the operator.
+    assert!(producer.publish("reservation.1", hold(9, 7).to_string().as_bytes(), false).await);
+    until("it is a dead letter", Duration::from_secs(10), async || {
+        producer.take("onsale.dead").await.is_some_and(|(_, body)| body["data"]["userId"] == 9)
+    })
+    .await;
+
+    somebody.rollback().await.expect("let go");
+    let replies = producer.ask("reservation.1", &json!([bundle[6], bundle[7]])).await;
+    assert_eq!((&replies[0]["ok"], &replies[1]["ok"]), (&json!(true), &json!(true)), "{replies}");
+    assert_eq!(sale.count("SELECT count(*) FROM reservations").await, 20);
     sale.finish().await;
 }
 

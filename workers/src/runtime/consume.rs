@@ -1,10 +1,11 @@
 //! Consumes the partition queues of a lane: a task and a channel for each partition, over one connection for deliveries
 //! and acks and another for replies.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
@@ -23,7 +24,7 @@ use onsale_common::shutdown::CancellationToken;
 use onsale_common::telemetry::{BATCH_COMMANDS, BATCH_SECONDS};
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 
 use super::LaneWorker;
 use super::bundle::{Bundle, Entry};
@@ -136,7 +137,7 @@ impl PartitionWorker {
             FieldTable::default(),
         );
         let deliveries = within("consume commands", consume).await?;
-        let desk = Desk { queue, channel, replies };
+        let desk = Desk { queue, channel, replies, unacked: Arc::default() };
         Ok(Self {
             desk,
             deliveries,
@@ -147,20 +148,23 @@ impl PartitionWorker {
 
     async fn run<L: LaneWorker>(mut self, lane: Arc<L>, shutdown: CancellationToken) -> Result<(), AmqpError> {
         let slots = Arc::new(Semaphore::new(self.batches_in_flight));
-        let mut latest = None;
+        let mut serving = JoinSet::new();
         loop {
             let slot = slots.clone().acquire_owned().await.expect("these slots are never closed");
             let first = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 // Whoever could not answer ends the session: nobody else would notice that replies go nowhere.
-                ended = end_of(&mut latest) => { ended?; continue }
+                Some(ended) = serving.join_next() => { served(ended)?; continue }
                 delivery = self.deliveries.next() => self.delivered(delivery)?,
             };
             let batch = self.drain::<L>(first)?;
-            latest = Some(tokio::spawn(self.desk.clone().serve(lane.clone(), batch, slot, latest.take())));
+            lock(&self.desk.unacked).insert(batch[0].0.delivery_tag);
+            serving.spawn(self.desk.clone().serve(lane.clone(), batch, slot));
         }
-        answered(latest).await?;
+        while let Some(ended) = serving.join_next().await {
+            served(ended)?;
+        }
         within("close a channel", self.desk.channel.close(200, "done".into())).await
     }
 
@@ -193,20 +197,9 @@ impl PartitionWorker {
     }
 }
 
-/// A batch on its way to its answers.
-type Serving = JoinHandle<Result<(), AmqpError>>;
-
-/// Waits until a batch is answered, and forgets it; for ever when there is none.
-async fn end_of(latest: &mut Option<Serving>) -> Result<(), AmqpError> {
-    let Some(task) = latest else { return std::future::pending().await };
-    let ended = task.await;
-    *latest = None;
+/// What became of a batch.
+fn served(ended: Result<Result<(), AmqpError>, JoinError>) -> Result<(), AmqpError> {
     ended.unwrap_or_else(|_| Err(AmqpError::ConsumerEnded("answering a batch".to_owned())))
-}
-
-/// Waits until a batch is answered, if there is one.
-async fn answered(mut serving: Option<Serving>) -> Result<(), AmqpError> {
-    if serving.is_some() { end_of(&mut serving).await } else { Ok(()) }
 }
 
 /// Where the answers of one partition go out.
@@ -215,38 +208,34 @@ struct Desk {
     queue: String,
     channel: Channel,
     replies: Channel,
+    /// The first tag of each batch whose ack is not sent yet.
+    unacked: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 impl Desk {
-    /// Settles a batch, and answers it after the one `before` it, so that acks keep the order of their deliveries. The
-    /// next batch may be settled meanwhile.
+    /// Settles a batch, answers and acks it. The next batch may be settled meanwhile, and be answered sooner.
     async fn serve<L: LaneWorker>(
         self,
         lane: Arc<L>,
         batch: Vec<(Delivery, Bundle)>,
         slot: OwnedSemaphorePermit,
-        before: Option<Serving>,
     ) -> Result<(), AmqpError> {
         let started = Instant::now();
         let commands = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
         let settled = settle(&lane, commands).await;
         metrics::histogram!(BATCH_SECONDS, "lane" => L::LANE.name()).record(started.elapsed());
         drop(slot);
-        answered(before).await?;
-        self.answer_all::<L>(batch, settled).await
+        self.answer_all::<L>(&batch, settled).await?;
+        self.ack_all(&batch).await
     }
 
-    /// Replies to a batch, buries what could not be settled, and acks.
-    async fn answer_all<L: LaneWorker>(
-        self,
-        batch: Vec<(Delivery, Bundle)>,
-        settled: Settled,
-    ) -> Result<(), AmqpError> {
+    /// Replies to a batch, and buries what could not be settled.
+    async fn answer_all<L: LaneWorker>(&self, batch: &[(Delivery, Bundle)], settled: Settled) -> Result<(), AmqpError> {
         let mut outcomes = settled.outcomes.into_iter();
         let replies: Vec<Vec<u8>> =
             batch.iter().map(|(delivery, bundle)| bundle.reply(&mut outcomes, shares(delivery))).collect();
         try_join_all(batch.iter().zip(&replies).map(|((delivery, _), reply)| self.answer(delivery, reply))).await?;
-        for (delivery, bundle) in &batch {
+        for (delivery, bundle) in batch {
             for entry in &bundle.entries {
                 if let Entry::Refused { outcome, json, .. } = entry {
                     self.bury::<L>(delivery, json, &outcome.json).await?;
@@ -254,15 +243,28 @@ impl Desk {
             }
         }
         for casualty in settled.casualties {
-            let (delivery, _) = &batch[0];
+            let came_with = |bundle: &Bundle| bundle.commands().any(|command| command.id == casualty.command.id);
+            let found = batch.iter().find(|(_, bundle)| came_with(bundle));
+            let (delivery, _) = found.expect("every command of a batch came with a delivery");
+            if casualty.may_come_again && delivery.properties.reply_to().is_some() {
+                continue;
+            }
             let command = String::from_utf8_lossy(&casualty.command.encode()).into_owned();
             self.bury::<L>(delivery, &command, &casualty.reason).await?;
         }
-        if let Some((last, _)) = batch.last() {
-            // One ack for the batch: deliveries of a channel come in order of their tags.
-            let ack = self.channel.basic_ack(last.delivery_tag, BasicAckOptions { multiple: true });
-            within("ack a batch", ack).await?;
+        Ok(())
+    }
+
+    /// Acks a batch at once, where none before it is still to be acked: an ack of several is one of all up to a tag, and
+    /// deliveries of a channel come in order of their tags.
+    async fn ack_all(&self, batch: &[(Delivery, Bundle)]) -> Result<(), AmqpError> {
+        let tags: Vec<u64> = batch.iter().map(|(delivery, _)| delivery.delivery_tag).collect();
+        let multiple = lock(&self.unacked).first() == tags.first();
+        for tag in if multiple { &tags[tags.len() - 1..] } else { &tags[..] } {
+            within("ack a batch", self.channel.basic_ack(*tag, BasicAckOptions { multiple })).await?;
         }
+        // Not sooner: a later batch must not ack these too, because a tag can be acked once.
+        lock(&self.unacked).remove(&tags[0]);
         Ok(())
     }
 
@@ -301,6 +303,11 @@ impl Desk {
         let publish = self.replies.basic_publish(DEAD_EXCHANGE.into(), "".into(), options, &body, properties);
         within("bury a command", publish).await.map(drop)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds this lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the sender understands data that is written once for several commands.

@@ -1,9 +1,10 @@
-//! Has a lane settle a batch, whatever happens: failures that pass are retried, a command that the database refuses or
-//! that makes the lane panic is found in halves and stands alone, and what is past its deadline is not executed.
+//! Has a lane settle a batch, whatever happens: failures that pass are retried, a command that the database refuses, that
+//! makes the lane panic, or that wants a row which somebody keeps locked, is found in halves and stands alone, and what is
+//! past its deadline is not executed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use onsale_common::contract::{Code, Envelope, Outcome, Rejection};
 use onsale_common::time::Time;
@@ -11,14 +12,21 @@ use uuid::Uuid;
 
 use super::LaneWorker;
 use crate::failure::Remedy;
+use crate::store::pool;
 
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(10);
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(400);
+/// How long commands wait for a row that somebody keeps locked. A worker that hangs keeps its rows for two seconds, until
+/// Postgres ends its transaction.
+const LOCKED_MAX: Duration = Duration::from_secs(3);
+const LOCKED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A command that the lane could not settle, for the dead letters.
 pub(super) struct Casualty {
     pub(super) command: Arc<Envelope>,
     pub(super) reason: String,
+    /// Whether its answer says that it may be sent again: then that is enough, where somebody hears it.
+    pub(super) may_come_again: bool,
 }
 
 /// One outcome for each command, and the commands that had to be given up.
@@ -29,29 +37,58 @@ pub(super) struct Settled {
 
 /// Settles a batch.
 pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: Vec<Arc<Envelope>>) -> Settled {
+    let locked_until = Instant::now() + LOCKED_MAX;
     let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
     let mut casualties = Vec::new();
     // Ranges still to do; halves of a failed range are pushed back, the earlier half on top.
     let mut ranges = Vec::new();
     ranges.push(0..commands.len());
-    while let Some(range) = ranges.pop() {
-        match settle_range(lane, &commands[range.clone()]).await {
+    // Those who want a locked row wait here until all the others are settled.
+    let mut parted = Vec::new();
+    let mut in_haste = false;
+    loop {
+        if ranges.is_empty() && !parted.is_empty() {
+            tokio::time::sleep(LOCKED_PAUSE).await;
+            ranges.extend(parted.drain(..).rev());
+        }
+        let Some(range) = ranges.pop() else { break };
+        let some = &commands[range.clone()];
+        let halves = || {
+            let middle = range.start + range.len() / 2;
+            [middle..range.end, range.start..middle]
+        };
+        match settle_range(lane, some, in_haste).await {
             Ok(settled) => {
                 for (slot, outcome) in outcomes[range].iter_mut().zip(settled) {
                     *slot = Some(outcome);
                 }
             }
-            Err(reason) if range.len() == 1 => {
-                let command = commands[range.start].clone();
+            Err(Obstacle::Locked(reason)) if Instant::now() > locked_until => {
+                tracing::warn!(lane = %L::LANE, commands = range.len(), reason, "a row is locked for too long");
+                let told = unsettled(lane, some.iter(), waited_in_vain).await;
+                for ((slot, outcome), command) in outcomes[range].iter_mut().zip(told).zip(some) {
+                    if !outcome.ok {
+                        let (command, reason) = (command.clone(), reason.clone());
+                        casualties.push(Casualty { command, reason, may_come_again: true });
+                    }
+                    *slot = Some(outcome);
+                }
+            }
+            Err(Obstacle::Locked(_)) if range.len() == 1 => parted.push(range),
+            Err(Obstacle::Locked(reason)) => {
+                tracing::warn!(lane = %L::LANE, commands = range.len(), reason, "a batch is tried in halves, to part who wants a locked row");
+                ranges.extend(halves());
+                in_haste = true;
+            }
+            Err(Obstacle::OneOfThem(reason)) if range.len() == 1 => {
+                let command = some[0].clone();
                 tracing::error!(command = %command.id, kind = command.command.name().as_str(), reason, "a command could not be settled");
                 outcomes[range.start] = Some(Outcome::rejected(&Rejection::of(Code::Internal)));
-                casualties.push(Casualty { command, reason });
+                casualties.push(Casualty { command, reason, may_come_again: false });
             }
-            Err(reason) => {
-                tracing::warn!(commands = range.len(), reason, "a batch failed and is tried in halves");
-                let middle = range.start + range.len() / 2;
-                ranges.push(middle..range.end);
-                ranges.push(range.start..middle);
+            Err(Obstacle::OneOfThem(reason)) => {
+                tracing::warn!(lane = %L::LANE, commands = range.len(), reason, "a batch failed and is tried in halves");
+                ranges.extend(halves());
             }
         }
     }
@@ -59,8 +96,20 @@ pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: Vec<Arc<Envel
     Settled { outcomes, casualties }
 }
 
-/// Settles some commands; the error says why one of them must be the cause.
-async fn settle_range<L: LaneWorker>(lane: &Arc<L>, commands: &[Arc<Envelope>]) -> Result<Vec<Outcome>, String> {
+/// Why commands cannot be settled together.
+enum Obstacle {
+    /// One of them must be the cause.
+    OneOfThem(String),
+    /// One of them wants a row that somebody keeps locked.
+    Locked(String),
+}
+
+/// Settles some commands; what passes is waited for.
+async fn settle_range<L: LaneWorker>(
+    lane: &Arc<L>,
+    commands: &[Arc<Envelope>],
+    in_haste: bool,
+) -> Result<Vec<Outcome>, Obstacle> {
     let mut pause = RETRY_PAUSE_MIN;
     loop {
         let now = Time::now();
@@ -68,49 +117,56 @@ async fn settle_range<L: LaneWorker>(lane: &Arc<L>, commands: &[Arc<Envelope>]) 
         let settled = if in_time.is_empty() {
             Vec::new()
         } else {
+            let work = lane.clone().settle(in_time.clone());
             // A task of its own: a panic ends only that, and database work is never cancelled half-way.
-            match tokio::spawn(lane.clone().settle(in_time.clone())).await {
+            let task = if in_haste { tokio::spawn(pool::in_haste(work)) } else { tokio::spawn(work) };
+            match task.await {
                 Ok(Ok(outcomes)) => outcomes,
-                Ok(Err(failure)) if failure.remedy() == Remedy::Isolate => return Err(failure.to_string()),
-                Ok(Err(failure)) if failure.is_lock_timeout() && in_progress(&in_time) => {
-                    vec![Outcome::rejected(&Rejection::of(Code::IdempotencyInProgress))]
-                }
-                Ok(Err(failure)) => {
-                    tracing::warn!(lane = %L::LANE, commands = in_time.len(), %failure, "a batch is tried again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(RETRY_PAUSE_MAX);
-                    continue;
-                }
-                Err(panic) => return Err(format!("the lane panicked: {panic}")),
+                Ok(Err(failure)) => match failure.remedy() {
+                    Remedy::Isolate => return Err(Obstacle::OneOfThem(failure.to_string())),
+                    Remedy::Part => return Err(Obstacle::Locked(failure.to_string())),
+                    Remedy::Retry => {
+                        tracing::warn!(lane = %L::LANE, commands = in_time.len(), %failure, "a batch is tried again");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(RETRY_PAUSE_MAX);
+                        continue;
+                    }
+                },
+                Err(panic) => return Err(Obstacle::OneOfThem(format!("the lane panicked: {panic}"))),
             }
         };
         let mut settled = settled.into_iter();
-        let mut late = too_late(lane, commands.iter().filter(|command| command.deadline <= now)).await.into_iter();
+        let late = commands.iter().filter(|command| command.deadline <= now);
+        let mut late = unsettled(lane, late, |_| Code::DeadlineExceeded).await.into_iter();
         let outcome = |command: &Arc<Envelope>| if command.deadline > now { settled.next() } else { late.next() };
         return Ok(commands.iter().map(outcome).map(|outcome| outcome.expect("each has one of its own")).collect());
     }
 }
 
-/// What is answered to commands that came too late: what they did before, or that nothing was done.
-async fn too_late<L: LaneWorker>(lane: &Arc<L>, commands: impl Iterator<Item = &Arc<Envelope>>) -> Vec<Outcome> {
+/// What is answered to commands that are not settled: what they did before, or why nothing was done.
+async fn unsettled<L: LaneWorker>(
+    lane: &Arc<L>,
+    commands: impl Iterator<Item = &Arc<Envelope>>,
+    why: impl Fn(&Envelope) -> Code,
+) -> Vec<Outcome> {
     let commands: Vec<_> = commands.collect();
     let with_effect = |command: &&&Arc<Envelope>| command.command.name().has_effect();
     let ids: Vec<Uuid> = commands.iter().filter(with_effect).map(|command| command.id).collect();
     let kept = if ids.is_empty() { Ok(HashMap::new()) } else { lane.kept(&ids).await };
     if let Err(failure) = &kept {
-        tracing::warn!(lane = %L::LANE, %failure, "what late commands did before is not known");
+        tracing::warn!(lane = %L::LANE, %failure, "what commands did before is not known");
     }
     let outcome = |command: &Arc<Envelope>| match &kept {
-        Ok(kept) => kept.get(&command.id).cloned().ok_or(Code::DeadlineExceeded),
+        Ok(kept) => kept.get(&command.id).cloned().ok_or_else(|| why(command)),
         Err(_) if command.command.name().has_effect() => Err(Code::Timeout),
-        Err(_) => Err(Code::DeadlineExceeded),
+        Err(_) => Err(why(command)),
     };
     commands.into_iter().map(|command| outcome(command).map_err(Rejection::of).into()).collect()
 }
 
-/// Whether the one command that waited for a lock in vain may have waited for another with its idempotency key.
-fn in_progress(commands: &[Arc<Envelope>]) -> bool {
-    matches!(commands, [only] if only.idempotency_key.is_some())
+/// Why a command that waited for a locked row was not settled: it may have waited for another with its idempotency key.
+fn waited_in_vain(command: &Envelope) -> Code {
+    if command.idempotency_key.is_some() { Code::IdempotencyInProgress } else { Code::Overloaded }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The pool of connections to Postgres.
 
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,11 @@ use crate::store::questions::{self, Answers, Questions};
 
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a transaction of a lane waits for a row that another has locked. Batches of a partition wait for each other,
+/// and for those of cron, for some ten milliseconds.
+const LANE_LOCK_TIMEOUT: &str = "500ms";
+/// The same in [`haste`](in_haste).
+const HASTY_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '50ms'";
 /// How old plans may be. Postgres keeps a plan until it has new statistics, within a minute or so, and one that was made
 /// for a handful of rows may walk through a whole table, which a sale fills in that minute.
 const PLANS_LAST: Duration = Duration::from_secs(1);
@@ -50,6 +56,15 @@ pub enum Plans {
     AsItPays,
 }
 
+tokio::task_local! {
+    static IN_HASTE: ();
+}
+
+/// Does some work whose transactions hardly wait for rows that others have locked.
+pub async fn in_haste<F: Future>(work: F) -> F::Output {
+    IN_HASTE.scope((), work).await
+}
+
 /// Makes a pool; it connects when it is first used.
 ///
 /// # Errors
@@ -72,8 +87,12 @@ pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool
     let options = options.disable_statement_logging();
     let (options, prepare) = match plans {
         Plans::Once => {
-            let once = [("plan_cache_mode", "force_generic_plan"), ("enable_bitmapscan", "off")];
-            (options.options(once), Some(questions::prepare()))
+            let lanes = [
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_bitmapscan", "off"),
+                ("lock_timeout", LANE_LOCK_TIMEOUT),
+            ];
+            (options.options(lanes), Some(questions::prepare()))
         }
         Plans::AsItPays => (options, None),
     };
@@ -141,7 +160,10 @@ impl Pool {
     /// As [`Pool::acquire`], and when Postgres refuses a question.
     pub async fn begin_and_ask(&self, questions: &Questions) -> Result<(Transaction, Answers), Error> {
         let mut lent = self.acquire().await?;
-        let begin: &[&str] = if lent.plans_are_old() { &["DISCARD PLANS", "BEGIN"] } else { &["BEGIN"] };
+        let mut begin = Vec::from(if lent.plans_are_old() { &["DISCARD PLANS", "BEGIN"][..] } else { &["BEGIN"] });
+        if IN_HASTE.try_get().is_ok() {
+            begin.push(HASTY_LOCK_TIMEOUT);
+        }
         let text = begin.join("; ") + questions.as_str();
         let answers = answers_to(&mut lent, text).await?.split_off(begin.len()).into_iter();
         let first_row = answers.as_slice().first().and_then(|rows| rows.first());
