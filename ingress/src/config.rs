@@ -158,6 +158,12 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_that_is_written_wrongly_is_not_quoted() {
+        let told = read(&[("ONSALE_AMQP_URL", "onsale:hush@localhost:5672/%2f")]).err().unwrap().to_string();
+        assert!(told.contains("ONSALE_AMQP_URL is not usable; write amqp://") && !told.contains("hush"), "{told}");
+    }
+
+    #[test]
     fn logins_need_a_secret_of_some_length() {
         let faults = read(&[("ONSALE_AMQP_URL", "amqp://h"), ("ONSALE_AUTH", "jwt"), ("ONSALE_JWT_SECRET", "short")]);
         assert!(faults.err().unwrap().to_string().contains("ONSALE_JWT_SECRET has 5 bytes"));

@@ -31,18 +31,18 @@ pub enum AmqpError {
     /// The broker did not answer.
     #[error("could not {0}: no answer within {seconds} s", seconds = STEP_TIMEOUT.as_secs())]
     Silent(&'static str),
-    /// The URL cannot be used.
-    #[error("the URL of the broker is not usable: {0}")]
-    Url(String),
+    /// The URL cannot be used. What is wrong with it is not told: the library would quote it, password and all.
+    #[error("the URL of the broker is not usable")]
+    Url,
     /// A consumer's stream ended: its queue or its channel is gone.
     #[error("the consumer of {0} ended")]
     ConsumerEnded(String),
 }
 
 impl AmqpError {
-    /// Whether the broker did not answer, which is how a queue without a leader shows.
-    pub fn is_timeout(&self) -> bool {
-        matches!(self, Self::Silent(_))
+    /// Whether the broker did not answer this step.
+    pub(super) fn is_silence_at(&self, step: &str) -> bool {
+        matches!(self, Self::Silent(at) if *at == step)
     }
 }
 
@@ -62,10 +62,8 @@ pub async fn within<T>(step: &'static str, work: impl Future<Output = lapin::Res
 pub fn url_from_env(env: &mut Env) -> String {
     const NAME: &str = "ONSALE_AMQP_URL";
     let url = env.required_secret(NAME, "the broker, as in amqp://user:password@host:5672/%2f");
-    if let Err(fault) = url.parse::<AMQPUri>()
-        && !url.is_empty()
-    {
-        env.fault(format!("{NAME} is not usable: {fault}"));
+    if url.parse::<AMQPUri>().is_err() && !url.is_empty() {
+        env.fault(format!("{NAME} is not usable; write amqp://user:password@host:5672/%2f"));
     }
     url
 }
@@ -75,7 +73,7 @@ pub fn url_from_env(env: &mut Env) -> String {
 /// # Errors
 /// When the URL is not usable, or the broker refuses or does not answer.
 pub async fn connect(url: &str, name: &str) -> Result<Connection, AmqpError> {
-    let mut uri: AMQPUri = url.parse().map_err(AmqpError::Url)?;
+    let mut uri: AMQPUri = url.parse().map_err(|_| AmqpError::Url)?;
     uri.query.heartbeat = Some(HEARTBEAT_S);
     uri.query.connection_timeout = Some(STEP_TIMEOUT.as_millis() as u64);
     let properties = ConnectionProperties::default().with_connection_name(name.into());

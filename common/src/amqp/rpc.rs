@@ -97,6 +97,13 @@ struct Waiting {
     answer: oneshot::Sender<Result<RawReply, CallError>>,
 }
 
+/// The reply to a bundle.
+struct BundleReply {
+    body: Bytes,
+    /// Whether the bundle had been published more than once by then.
+    was_repeated: bool,
+}
+
 /// The bundling client. Cheap to clone.
 #[derive(Clone)]
 pub struct RpcClient(Arc<Shared>);
@@ -230,8 +237,8 @@ impl Shared {
         lock(&link.pending).insert(correlation, sender);
         match link.publish(lane, partition, correlation, &bundle).await {
             Ok(true) => {
-                if let Some(body) = self.reply(&link, lane, partition, correlation, &bundle, reply).await {
-                    parts::hand_out(bundle, &body);
+                if let Some(reply) = self.reply(&link, lane, partition, correlation, &bundle, reply).await {
+                    parts::hand_out(bundle, &reply.body, reply.was_repeated);
                 }
             }
             Ok(false) => refuse(bundle),
@@ -252,7 +259,7 @@ impl Shared {
         correlation: u64,
         bundle: &[Waiting],
         mut reply: oneshot::Receiver<Bytes>,
-    ) -> Option<Bytes> {
+    ) -> Option<BundleReply> {
         let first_published_at = Instant::now();
         // The bundle is given up when the last of its callers has.
         let given_up_at = bundle.iter().map(|waiting| waiting.expires).max()?;
@@ -261,21 +268,21 @@ impl Shared {
         let mut published_at = first_published_at;
         loop {
             let overdue_at = if may_take_long { given_up_at } else { given_up_at.min(Instant::now() + patience) };
+            let was_repeated = published_at > first_published_at;
             if let Ok(reply) = tokio::time::timeout_at(overdue_at, &mut reply).await {
                 let body = reply.ok()?;
                 // Since the last time, whichever this answers: that workers are slow shows in it, and not that one hangs.
                 self.partition(lane, partition).answered_after(published_at.elapsed());
-                return Some(body);
+                return Some(BundleReply { body, was_repeated });
             }
             if overdue_at == given_up_at {
                 return None;
             }
-            let was_repeated = published_at > first_published_at;
             if !was_repeated || self.partition(lane, partition).answered_since(first_published_at) {
                 metrics::counter!(BUNDLES_REPEATED, "lane" => lane.name()).increment(1);
                 published_at = Instant::now();
                 tokio::select! {
-                    reply = &mut reply => return reply.ok(),
+                    reply = &mut reply => return Some(BundleReply { body: reply.ok()?, was_repeated: true }),
                     // Whether it is taken changes nothing: the first is under way.
                     _ = link.publish(lane, partition, correlation, bundle) => {}
                 }

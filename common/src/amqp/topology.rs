@@ -35,6 +35,11 @@ const DELIVERY_LIMIT: i64 = 5;
 /// A command older than this is of no use to anybody; the worker's own deadline check usually comes first.
 const COMMAND_TTL: Duration = Duration::from_secs(600);
 
+/// The step that a queue without a leader does not answer.
+const DECLARE_QUEUE: &str = "declare a queue";
+/// How long it has to answer while the broker answers others.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
+
 /// What shapes the queues: the same in every process of one system.
 #[derive(Debug, Clone, Copy)]
 pub struct Topology {
@@ -98,8 +103,14 @@ impl Topology {
         arguments: FieldTable,
     ) -> Result<(), AmqpError> {
         if let Err(error) = declare_and_bind(connection, queue, exchange, key, arguments.clone()).await {
-            if !error.is_timeout() {
+            if !error.is_silence_at(DECLARE_QUEUE) {
                 return Err(error);
+            }
+            // A broker that stood still for a moment was silent about everything. What it answers by now has a leader.
+            answers_at_all(connection).await?;
+            let again = declare_and_bind(connection, queue, exchange, key, arguments.clone());
+            if let Ok(declared) = tokio::time::timeout(SECOND_LOOK, again).await {
+                return declared;
             }
             tracing::warn!(queue, "the queue does not answer: it lost its leader and is made again");
             let channel = within("open a channel", connection.create_channel()).await?;
@@ -132,7 +143,7 @@ async fn declare_and_bind(
     // A channel of its own: a refused declaration closes the channel it came on.
     let channel = within("open a channel", connection.create_channel()).await?;
     let options = QueueDeclareOptions { durable: true, ..Default::default() };
-    within("declare a queue", channel.queue_declare(queue.into(), options, arguments)).await?;
+    within(DECLARE_QUEUE, channel.queue_declare(queue.into(), options, arguments)).await?;
     let bind = channel.queue_bind(
         queue.into(),
         exchange.into(),
@@ -142,6 +153,16 @@ async fn declare_and_bind(
     );
     within("bind a queue", bind).await?;
     within("close a channel", channel.close(200, "declared".into())).await
+}
+
+/// Has the broker make a queue that goes with its channel.
+async fn answers_at_all(connection: &Connection) -> Result<(), AmqpError> {
+    let channel = within("open a channel", connection.create_channel()).await?;
+    let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+    let queue = within("declare a queue of its own", channel.queue_declare("".into(), options, FieldTable::default()));
+    let name = queue.await?.name().clone();
+    within("delete a queue", channel.queue_delete(name, QueueDeleteOptions::default())).await?;
+    within("close a channel", channel.close(200, "asked".into())).await
 }
 
 fn dead_arguments() -> FieldTable {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use deadpool_redis::redis;
 use onsale_common::time::Time;
+use onsale_stack::role::Role;
 use onsale_tests::producer::command;
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
@@ -141,6 +142,22 @@ async fn a_hold_that_is_released_at_once_leaves_no_lock() {
     for n in 1..=10 {
         assert_eq!(locks.lasts_s(seat(1, n)).await, None, "seat {n}");
     }
+    assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &rival).await.status, 201);
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_is_released_while_redis_is_away_leaves_no_lock_when_it_is_back() {
+    let sale = Sale::private(&[], &Role::ALL).await;
+    let (fan, mut locks) = (&sale.client, Locks::of(&sale).await);
+    let (token, rival) = (fan.token(1, 1).await, fan.token(2, 1).await);
+    let held = fan.hold(1, 1, &[seat(1, 1)], &token).await;
+    until_kept(&sale, seat(1, 1)).await;
+    redis::cmd("CLIENT").arg("PAUSE").arg(1_500).query_async::<()>(&mut locks.0).await.expect("it pauses");
+    let path = format!("/api/v1/reservations/{}", held.data()["reservationId"]);
+    assert_eq!(fan.delete(&path, &token).await.status, 204);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    until("the lock is released", Duration::from_secs(6), async || locks.lasts_s(seat(1, 1)).await.is_none()).await;
     assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &rival).await.status, 201);
     sale.finish().await;
 }

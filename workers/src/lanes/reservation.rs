@@ -4,9 +4,10 @@ mod attempts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use onsale_common::contract::event::{SeatsHeld, SeatsReleased};
-use onsale_common::contract::reservation::GetReservation;
+use onsale_common::contract::reservation::{GetReservation, ReservationStatus};
 use onsale_common::contract::{Code, Command, Envelope, Lane, Outcome, Rejection};
 use onsale_common::ids::{QueueToken, ReservationId, ScheduleId, SeatId, UserId};
 use onsale_common::time::Time;
@@ -30,6 +31,9 @@ use crate::store::outbox::NewEvent;
 use crate::store::pool::Pool;
 use crate::store::reservations::Changed;
 use crate::store::sale::Wanted;
+
+/// How long after Redis failed it is asked again to release locks.
+const RELEASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the lane needs.
 pub struct ReservationLane {
@@ -162,7 +166,7 @@ impl ReservationLane {
         let changes = self.decide(&mut batch, &open, &callers, &mut sale).await?;
         let holds = holds_of_touched_tokens(&mut batch, &changes, &callers).await?;
         let outcomes = batch.commit_with(Some(&rows(&changes, &sale, &holds))).await?;
-        self.tell_redis(&changes).await;
+        self.tell_redis(&changes, &sale).await;
         Ok(Written::Settled(outcomes))
     }
 
@@ -218,12 +222,15 @@ impl ReservationLane {
         Ok(changes)
     }
 
-    async fn tell_redis(&self, changes: &Changes) {
+    async fn tell_redis(&self, changes: &Changes, sale: &Sale) {
         let mut released = changes.rejected.clone();
-        for cancelled in &changes.cancelled {
-            released.extend(cancelled.seats.iter().map(|seat| (*seat, cancelled.command)));
+        // Those that were released before are told once more: whoever released them may have died before it told.
+        for over in sale.reservations.values().filter(|over| over.status == ReservationStatus::Cancelled) {
+            released.extend(over.seats.iter().map(|seat| (*seat, over.command)));
         }
-        self.redis.release_seats(&released).await;
+        if !self.redis.release_seats(&released).await {
+            tokio::spawn(release_later(self.redis.clone(), released, self.limits.hold_ttl));
+        }
         for held in &changes.held {
             self.keeper.keep(held.seats.iter().map(|seat| (*seat, held.command, held.expires_at)));
         }
@@ -251,6 +258,18 @@ impl ReservationLane {
         let logs = attempts::read(&mut db, &commands).await?;
         db.give_back();
         Ok(commands.iter().zip(logs).map(|(command, log)| log.unwrap_or_else(|| find(command)).into()).collect())
+    }
+}
+
+/// Has Redis release locks when it is back: a lock that stays turns people away from a free seat until its hold would have
+/// ended.
+async fn release_later(redis: Redis, owned: Vec<(SeatId, Uuid)>, hold_ttl: Duration) {
+    let ended_at = tokio::time::Instant::now() + hold_ttl;
+    while tokio::time::Instant::now() < ended_at {
+        tokio::time::sleep(RELEASE_PAUSE).await;
+        if redis.release_seats(&owned).await {
+            return;
+        }
     }
 }
 

@@ -233,16 +233,17 @@ impl Redis {
         self.call("mark seats sold", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
     }
 
-    /// Releases locks that the given commands still own.
-    pub async fn release_seats(&self, owned: &[(SeatId, Uuid)]) {
+    /// Releases locks that the given commands still own. False when Redis did not do it.
+    pub async fn release_seats(&self, owned: &[(SeatId, Uuid)]) -> bool {
         if owned.is_empty() {
-            return;
+            return true;
         }
         let mut call = RELEASE.arg(self.prefix());
         for (seat, owner) in owned {
             call.arg(seat.schedule().get()).arg(seat.get()).arg(owner.as_bytes());
         }
-        self.call("release seat locks", async |mut connection| call.invoke_async::<()>(&mut connection).await).await;
+        let released = async |mut connection| call.invoke_async::<()>(&mut connection).await;
+        self.call("release seat locks", released).await.is_some()
     }
 }
 

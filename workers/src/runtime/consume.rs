@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -18,7 +18,7 @@ use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
 use onsale_common::amqp::reply_to::can_be_answered;
 use onsale_common::amqp::topology::{DEAD_EXCHANGE, REPLY_TYPE, queue_name};
 use onsale_common::contract::reply::SHARES_HEADER;
-use onsale_common::contract::{Lane, Rejection};
+use onsale_common::contract::{Envelope, Lane, Rejection};
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use onsale_common::telemetry::{BATCH_COMMANDS, BATCH_SECONDS};
@@ -28,7 +28,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::LaneWorker;
 use super::bundle::{Bundle, Entry};
-use super::settle::{Settled, settle};
+use super::settle::{Settled, settle, settle_parted};
 use crate::config::ConsumeConfig;
 
 /// Some partitions of a lane, as an operator writes them: `3` or `0-3`.
@@ -137,7 +137,7 @@ impl PartitionWorker {
             FieldTable::default(),
         );
         let deliveries = within("consume commands", consume).await?;
-        let desk = Desk { queue, channel, replies, unacked: Arc::default() };
+        let desk = Desk { queue, channel, replies, unacked: Arc::default(), parted: Arc::default() };
         Ok(Self {
             desk,
             deliveries,
@@ -210,6 +210,27 @@ struct Desk {
     replies: Channel,
     /// The first tag of each batch whose ack is not sent yet.
     unacked: Arc<Mutex<BTreeSet<u64>>>,
+    /// Taken by who tries a command that wants a locked row: however many there are, they must not take up all connections.
+    parted: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A delivery of a batch.
+struct Asked<'a> {
+    delivery: &'a Delivery,
+    bundle: &'a Bundle,
+    /// Where its commands stand in the batch.
+    commands: Range<usize>,
+}
+
+impl<'a> Asked<'a> {
+    fn in_order(batch: &'a [(Delivery, Bundle)]) -> impl Iterator<Item = Self> {
+        let mut first = 0;
+        batch.iter().map(move |(delivery, bundle)| {
+            let commands = first..first + bundle.commands().count();
+            first = commands.end;
+            Self { delivery, bundle, commands }
+        })
+    }
 }
 
 impl Desk {
@@ -221,36 +242,46 @@ impl Desk {
         slot: OwnedSemaphorePermit,
     ) -> Result<(), AmqpError> {
         let started = Instant::now();
-        let commands = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
-        let settled = settle(&lane, commands).await;
+        let commands: Vec<_> = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
+        let mut settled = settle(&lane, &commands).await;
         metrics::histogram!(BATCH_SECONDS, "lane" => L::LANE.name()).record(started.elapsed());
         drop(slot);
-        self.answer_all::<L>(&batch, settled).await?;
+        let (ready, parted): (Vec<Asked>, Vec<Asked>) =
+            Asked::in_order(&batch).partition(|asked| settled.has(&asked.commands));
+        self.answer_all::<L>(&ready, &commands, &mut settled).await?;
+        if !parted.is_empty() {
+            // A delivery comes again where the first to have it did not end it, as far as the broker knows.
+            let came_again = |n| parted.iter().any(|asked| asked.commands.contains(&n) && asked.delivery.redelivered);
+            settle_parted(&lane, &commands, &mut settled, &self.parted, came_again).await;
+            self.answer_all::<L>(&parted, &commands, &mut settled).await?;
+        }
         self.ack_all(&batch).await
     }
 
-    /// Replies to a batch, and buries what could not be settled.
-    async fn answer_all<L: LaneWorker>(&self, batch: &[(Delivery, Bundle)], settled: Settled) -> Result<(), AmqpError> {
-        let mut outcomes = settled.outcomes.into_iter();
-        let replies: Vec<Vec<u8>> =
-            batch.iter().map(|(delivery, bundle)| bundle.reply(&mut outcomes, shares(delivery))).collect();
-        try_join_all(batch.iter().zip(&replies).map(|((delivery, _), reply)| self.answer(delivery, reply))).await?;
-        for (delivery, bundle) in batch {
+    /// Replies to some deliveries of a batch, and buries what could not be settled.
+    async fn answer_all<L: LaneWorker>(
+        &self,
+        asked: &[Asked<'_>],
+        commands: &[Arc<Envelope>],
+        settled: &mut Settled,
+    ) -> Result<(), AmqpError> {
+        let mut reply =
+            |asked: &Asked<'_>| asked.bundle.reply(&mut settled.take(asked.commands.clone()), shares(asked.delivery));
+        let replies: Vec<Vec<u8>> = asked.iter().map(&mut reply).collect();
+        try_join_all(asked.iter().zip(&replies).map(|(asked, reply)| self.answer(asked.delivery, reply))).await?;
+        for Asked { delivery, bundle, commands: range } in asked {
             for entry in &bundle.entries {
                 if let Entry::Refused { outcome, json, .. } = entry {
                     self.bury::<L>(delivery, json, &outcome.json).await?;
                 }
             }
-        }
-        for casualty in settled.casualties {
-            let came_with = |bundle: &Bundle| bundle.commands().any(|command| command.id == casualty.command.id);
-            let found = batch.iter().find(|(_, bundle)| came_with(bundle));
-            let (delivery, _) = found.expect("every command of a batch came with a delivery");
-            if casualty.may_come_again && delivery.properties.reply_to().is_some() {
-                continue;
+            for casualty in settled.casualties.iter().filter(|casualty| range.contains(&casualty.at)) {
+                if casualty.may_come_again && delivery.properties.reply_to().is_some() {
+                    continue;
+                }
+                let command = String::from_utf8_lossy(&commands[casualty.at].encode()).into_owned();
+                self.bury::<L>(delivery, &command, &casualty.reason).await?;
             }
-            let command = String::from_utf8_lossy(&casualty.command.encode()).into_owned();
-            self.bury::<L>(delivery, &command, &casualty.reason).await?;
         }
         Ok(())
     }

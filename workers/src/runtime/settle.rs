@@ -3,11 +3,13 @@
 //! past its deadline is not executed.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onsale_common::contract::{Code, Envelope, Outcome, Rejection};
 use onsale_common::time::Time;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::LaneWorker;
@@ -16,91 +18,141 @@ use crate::store::pool;
 
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(10);
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(400);
-/// How long commands wait for a row that somebody keeps locked. A worker that hangs keeps its rows for two seconds, until
-/// Postgres ends its transaction.
-const LOCKED_MAX: Duration = Duration::from_secs(3);
-const LOCKED_PAUSE: Duration = Duration::from_millis(50);
+/// How long those who want a locked row are tried again. With what the first try waits for a lock, this is longer than
+/// the two seconds for which a worker that hangs keeps its rows.
+const LOCKED_MAX: Duration = Duration::from_secs(2);
+const LOCKED_PAUSE: Duration = Duration::from_millis(100);
 
 /// A command that the lane could not settle, for the dead letters.
 pub(super) struct Casualty {
-    pub(super) command: Arc<Envelope>,
+    /// Its place in the batch.
+    pub(super) at: usize,
     pub(super) reason: String,
     /// Whether its answer says that it may be sent again: then that is enough, where somebody hears it.
     pub(super) may_come_again: bool,
 }
 
-/// One outcome for each command, and the commands that had to be given up.
+/// What became of a batch.
 pub(super) struct Settled {
-    pub(super) outcomes: Vec<Outcome>,
+    /// One for each command; none of those that want a locked row.
+    outcomes: Vec<Option<Outcome>>,
+    /// Those that had to be given up.
     pub(super) casualties: Vec<Casualty>,
 }
 
-/// Settles a batch.
-pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: Vec<Arc<Envelope>>) -> Settled {
-    let locked_until = Instant::now() + LOCKED_MAX;
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; commands.len()];
-    let mut casualties = Vec::new();
+impl Settled {
+    /// Whether some commands of the batch are settled.
+    pub(super) fn has(&self, range: &Range<usize>) -> bool {
+        self.outcomes[range.clone()].iter().all(Option::is_some)
+    }
+
+    /// The outcomes of some commands that are settled, once.
+    pub(super) fn take(&mut self, range: Range<usize>) -> impl Iterator<Item = Outcome> {
+        self.outcomes[range].iter_mut().map(|outcome| outcome.take().expect("what is answered is settled"))
+    }
+
+    fn keep(&mut self, first: usize, outcomes: Vec<Outcome>) {
+        for (slot, outcome) in self.outcomes[first..].iter_mut().zip(outcomes) {
+            *slot = Some(outcome);
+        }
+    }
+
+    fn bury(&mut self, at: usize, command: &Envelope, reason: String) {
+        tracing::error!(command = %command.id, kind = command.command.name().as_str(), reason, "a command could not be settled");
+        self.give_up(at, Code::Internal, reason);
+    }
+
+    fn give_up(&mut self, at: usize, code: Code, reason: String) {
+        let may_come_again = code != Code::Internal;
+        self.outcomes[at] = Some(Outcome::rejected(&Rejection::of(code)));
+        self.casualties.push(Casualty { at, reason, may_come_again });
+    }
+}
+
+/// Settles a batch, but for those who want a row that somebody keeps locked.
+pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: &[Arc<Envelope>]) -> Settled {
+    let mut settled = Settled { outcomes: vec![None; commands.len()], casualties: Vec::new() };
     // Ranges still to do; halves of a failed range are pushed back, the earlier half on top.
     let mut ranges = Vec::new();
     ranges.push(0..commands.len());
-    // Those who want a locked row wait here until all the others are settled.
-    let mut parted = Vec::new();
     let mut in_haste = false;
-    loop {
-        if ranges.is_empty() && !parted.is_empty() {
-            tokio::time::sleep(LOCKED_PAUSE).await;
-            ranges.extend(parted.drain(..).rev());
-        }
-        let Some(range) = ranges.pop() else { break };
-        let some = &commands[range.clone()];
-        let halves = || {
-            let middle = range.start + range.len() / 2;
-            [middle..range.end, range.start..middle]
-        };
-        match settle_range(lane, some, in_haste).await {
-            Ok(settled) => {
-                for (slot, outcome) in outcomes[range].iter_mut().zip(settled) {
-                    *slot = Some(outcome);
-                }
-            }
-            Err(Obstacle::Locked(reason)) if Instant::now() > locked_until => {
-                tracing::warn!(lane = %L::LANE, commands = range.len(), reason, "a row is locked for too long");
-                let told = unsettled(lane, some.iter(), waited_in_vain).await;
-                for ((slot, outcome), command) in outcomes[range].iter_mut().zip(told).zip(some) {
-                    if !outcome.ok {
-                        let (command, reason) = (command.clone(), reason.clone());
-                        casualties.push(Casualty { command, reason, may_come_again: true });
-                    }
-                    *slot = Some(outcome);
-                }
-            }
-            Err(Obstacle::Locked(_)) if range.len() == 1 => parted.push(range),
-            Err(Obstacle::Locked(reason)) => {
-                tracing::warn!(lane = %L::LANE, commands = range.len(), reason, "a batch is tried in halves, to part who wants a locked row");
-                ranges.extend(halves());
-                in_haste = true;
-            }
+    while let Some(range) = ranges.pop() {
+        match settle_range(lane, &commands[range.clone()], in_haste).await {
+            Ok(outcomes) => settled.keep(range.start, outcomes),
             Err(Obstacle::OneOfThem(reason)) if range.len() == 1 => {
-                let command = some[0].clone();
-                tracing::error!(command = %command.id, kind = command.command.name().as_str(), reason, "a command could not be settled");
-                outcomes[range.start] = Some(Outcome::rejected(&Rejection::of(Code::Internal)));
-                casualties.push(Casualty { command, reason, may_come_again: false });
+                settled.bury(range.start, &commands[range.start], reason);
             }
-            Err(Obstacle::OneOfThem(reason)) => {
-                tracing::warn!(lane = %L::LANE, commands = range.len(), reason, "a batch failed and is tried in halves");
-                ranges.extend(halves());
+            Err(Obstacle::Locked(_)) if range.len() == 1 => {}
+            Err(obstacle) => {
+                tracing::warn!(lane = %L::LANE, commands = range.len(), %obstacle, "a batch failed and is tried in halves");
+                // To wait for a lock once is enough to find that it is for long.
+                in_haste |= matches!(obstacle, Obstacle::Locked(_));
+                let middle = range.start + range.len() / 2;
+                ranges.push(middle..range.end);
+                ranges.push(range.start..middle);
             }
         }
     }
-    let outcomes = outcomes.into_iter().map(|outcome| outcome.expect("every range was settled")).collect();
-    Settled { outcomes, casualties }
+    settled
+}
+
+/// Settles those who wanted a locked row, each by itself, as soon as they can have it; after a while they are given up.
+/// They take `turns` with those of other batches. Of some commands another worker `may_be_at_it`: what came of them is not
+/// known then.
+pub(super) async fn settle_parted<L: LaneWorker>(
+    lane: &Arc<L>,
+    commands: &[Arc<Envelope>],
+    settled: &mut Settled,
+    turns: &Mutex<()>,
+    may_be_at_it: impl Fn(usize) -> bool,
+) {
+    let locked_until = Instant::now() + LOCKED_MAX;
+    loop {
+        let open: Vec<usize> = (0..commands.len()).filter(|n| settled.outcomes[*n].is_none()).collect();
+        if open.is_empty() {
+            return;
+        }
+        tokio::time::sleep(LOCKED_PAUSE).await;
+        for n in open {
+            let turn = turns.lock().await;
+            let tried = settle_range(lane, &commands[n..=n], true).await;
+            drop(turn);
+            match tried {
+                Ok(outcomes) => settled.keep(n, outcomes),
+                Err(Obstacle::OneOfThem(reason)) => settled.bury(n, &commands[n], reason),
+                Err(Obstacle::Locked(_)) if Instant::now() < locked_until => {}
+                Err(Obstacle::Locked(reason)) => {
+                    tracing::warn!(lane = %L::LANE, reason, "a row is locked for too long; a command may come again");
+                    match kept_or(lane, &commands[n..=n], |command| locked_out(command, may_be_at_it(n)))
+                        .await
+                        .remove(0)
+                    {
+                        Ok(outcome) => settled.outcomes[n] = Some(outcome),
+                        Err(code) => settled.give_up(n, code, reason),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why a command that waited for a locked row was not settled: it may have waited for another with its idempotency key.
+fn locked_out(command: &Envelope, may_be_under_way: bool) -> Code {
+    match (&command.idempotency_key, may_be_under_way) {
+        (Some(_), _) => Code::IdempotencyInProgress,
+        (None, true) => Code::Timeout,
+        (None, false) => Code::Overloaded,
+    }
 }
 
 /// Why commands cannot be settled together.
+#[derive(Debug, thiserror::Error)]
 enum Obstacle {
     /// One of them must be the cause.
+    #[error("{0}")]
     OneOfThem(String),
     /// One of them wants a row that somebody keeps locked.
+    #[error("{0}")]
     Locked(String),
 }
 
@@ -136,21 +188,21 @@ async fn settle_range<L: LaneWorker>(
             }
         };
         let mut settled = settled.into_iter();
-        let late = commands.iter().filter(|command| command.deadline <= now);
-        let mut late = unsettled(lane, late, |_| Code::DeadlineExceeded).await.into_iter();
+        let late: Vec<_> = commands.iter().filter(|command| command.deadline <= now).cloned().collect();
+        let late = kept_or(lane, &late, |_| Code::DeadlineExceeded).await.into_iter();
+        let mut late = late.map(|known| known.unwrap_or_else(|code| Outcome::rejected(&Rejection::of(code))));
         let outcome = |command: &Arc<Envelope>| if command.deadline > now { settled.next() } else { late.next() };
         return Ok(commands.iter().map(outcome).map(|outcome| outcome.expect("each has one of its own")).collect());
     }
 }
 
-/// What is answered to commands that are not settled: what they did before, or why nothing was done.
-async fn unsettled<L: LaneWorker>(
+/// What some commands that are not settled did before, or else why nothing was done.
+async fn kept_or<L: LaneWorker>(
     lane: &Arc<L>,
-    commands: impl Iterator<Item = &Arc<Envelope>>,
+    commands: &[Arc<Envelope>],
     why: impl Fn(&Envelope) -> Code,
-) -> Vec<Outcome> {
-    let commands: Vec<_> = commands.collect();
-    let with_effect = |command: &&&Arc<Envelope>| command.command.name().has_effect();
+) -> Vec<Result<Outcome, Code>> {
+    let with_effect = |command: &&Arc<Envelope>| command.command.name().has_effect();
     let ids: Vec<Uuid> = commands.iter().filter(with_effect).map(|command| command.id).collect();
     let kept = if ids.is_empty() { Ok(HashMap::new()) } else { lane.kept(&ids).await };
     if let Err(failure) = &kept {
@@ -161,12 +213,7 @@ async fn unsettled<L: LaneWorker>(
         Err(_) if command.command.name().has_effect() => Err(Code::Timeout),
         Err(_) => Err(why(command)),
     };
-    commands.into_iter().map(|command| outcome(command).map_err(Rejection::of).into()).collect()
-}
-
-/// Why a command that waited for a locked row was not settled: it may have waited for another with its idempotency key.
-fn waited_in_vain(command: &Envelope) -> Code {
-    if command.idempotency_key.is_some() { Code::IdempotencyInProgress } else { Code::Overloaded }
+    commands.iter().map(outcome).collect()
 }
 
 #[cfg(test)]
@@ -238,22 +285,19 @@ mod tests {
             overtaken: Mutex::new(3),
             ..Stumbling::default()
         });
-        let settled = settle(&lane, commands.clone()).await;
-        for (n, outcome) in settled.outcomes.iter().enumerate() {
+        let mut settled = settle(&lane, &commands).await;
+        for (n, outcome) in settled.take(0..100).enumerate() {
             assert_eq!(outcome.ok, n != 17 && n != 80, "command {n}");
         }
-        assert_eq!(
-            settled.casualties.iter().map(|casualty| casualty.command.id).collect::<Vec<_>>(),
-            [commands[17].id, commands[80].id]
-        );
+        assert_eq!(settled.casualties.iter().map(|casualty| casualty.at).collect::<Vec<_>>(), [17, 80]);
     }
 
     #[tokio::test]
     async fn a_command_past_its_deadline_is_not_executed() {
         let commands = commands(2, Time(Time::now().0 - chrono::TimeDelta::seconds(1)));
-        let settled =
-            settle(&Arc::new(Stumbling { panics: vec![commands[0].id], ..Default::default() }), commands).await;
-        assert!(settled.outcomes.iter().all(|outcome| outcome.json.contains("DEADLINE_EXCEEDED")));
+        let lane = Arc::new(Stumbling { panics: vec![commands[0].id], ..Default::default() });
+        let mut settled = settle(&lane, &commands).await;
+        assert!(settled.take(0..2).all(|outcome| outcome.json.contains("DEADLINE_EXCEEDED")));
         assert!(settled.casualties.is_empty());
     }
 
@@ -262,11 +306,11 @@ mod tests {
         let past = Time(Time::now().0 - chrono::TimeDelta::seconds(1));
         let commands = commands_to(&Command::LeaveQueue(admission::LeaveQueue::default()), 2, past);
         let lane = Arc::new(Stumbling { done: vec![commands[1].id], ..Stumbling::default() });
-        let outcomes = settle(&lane, commands.clone()).await.outcomes;
+        let outcomes: Vec<_> = settle(&lane, &commands).await.take(0..2).collect();
         assert!(outcomes[0].json.contains("DEADLINE_EXCEEDED"), "{outcomes:?}");
         assert_eq!(outcomes[1], Outcome::done(&commands[1].id));
         let away = Arc::new(Stumbling { refuses: vec![commands[0].id], ..Stumbling::default() });
-        let outcomes = settle(&away, commands).await.outcomes;
+        let outcomes: Vec<_> = settle(&away, &commands).await.take(0..2).collect();
         assert!(outcomes.iter().all(|outcome| outcome.json.contains("TIMEOUT")), "{outcomes:?}");
     }
 }

@@ -45,7 +45,7 @@ pub struct ExpiredHold {
 /// Which of the holds that have run out are ended.
 #[derive(Debug, Clone, Copy)]
 pub enum Which<'a> {
-    /// The first, so many at most. Rows that somebody works on are skipped: they are found at the next tick.
+    /// Of the first so many those whose rows, and whose seats, nobody works on: the others are found at the next tick.
     First(i64),
     /// Those among these; whoever works on them is waited for.
     These(&'a [ReservationId]),
@@ -58,10 +58,17 @@ pub enum Which<'a> {
 pub async fn expire_holds(db: &mut PgConnection, which: Which<'_>) -> Result<(Time, Vec<ExpiredHold>), Failure> {
     let query = match which {
         Which::First(most) => sqlx::query_as(
-            "UPDATE reservations r SET status = $1
-             FROM (SELECT id FROM reservations WHERE status = 0 AND expires_at <= now()
-                   ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) AS over
+            "WITH over AS MATERIALIZED (
+                 SELECT id, seat_ids FROM reservations WHERE status = 0 AND expires_at <= now()
+                 ORDER BY id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+             ), at_hand AS MATERIALIZED (
+                 SELECT id FROM seats WHERE id = ANY(ARRAY(SELECT unnest(seat_ids) FROM over))
+                 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+             )
+             UPDATE reservations r SET status = $1
+             FROM over
              WHERE r.id = over.id
+               AND NOT EXISTS (SELECT FROM unnest(over.seat_ids) AS of_it(id) WHERE id NOT IN (SELECT id FROM at_hand))
              RETURNING r.id, r.user_id, r.command_id, r.seat_ids",
         )
         .bind(reservations::EXPIRED)

@@ -21,8 +21,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a transaction of a lane waits for a row that another has locked. Batches of a partition wait for each other,
 /// and for those of cron, for some ten milliseconds.
 const LANE_LOCK_TIMEOUT: &str = "500ms";
-/// The same in [`haste`](in_haste).
-const HASTY_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '50ms'";
+/// The same in [haste](in_haste): a batch may have to be tried many times.
+const HASTY_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10ms'";
 /// How old plans may be. Postgres keeps a plan until it has new statistics, within a minute or so, and one that was made
 /// for a handful of rows may walk through a whole table, which a sale fills in that minute.
 const PLANS_LAST: Duration = Duration::from_secs(1);

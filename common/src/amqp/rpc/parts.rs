@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{RawReply, Waiting};
+use super::{CallError, RawReply, Waiting};
+use crate::contract::Code;
 
 #[derive(Deserialize)]
 struct Part<'a> {
@@ -21,8 +22,9 @@ struct Part<'a> {
     data_of: Option<Uuid>,
 }
 
-/// Hands each caller its part of the reply; a reply of another shape answers nobody.
-pub(super) fn hand_out(bundle: Vec<Waiting>, body: &Bytes) {
+/// Hands each caller its part of the reply; a reply of another shape answers nobody. Where the bundle `was_repeated`, one
+/// worker's word that nothing was done is no answer: another may be at it.
+pub(super) fn hand_out(bundle: Vec<Waiting>, body: &Bytes, was_repeated: bool) {
     let parts: Vec<Part<'_>> = match serde_json::from_slice(body) {
         Ok(parts) => parts,
         Err(error) => {
@@ -43,7 +45,18 @@ pub(super) fn hand_out(bundle: Vec<Waiting>, body: &Bytes) {
             if shared.contains(&waiting.id) {
                 data.insert(waiting.id, json.clone());
             }
-            let _ = waiting.answer.send(Ok(RawReply { ok: part.ok, json }));
+            let may_be_under_way = was_repeated && !part.ok && says_that_nothing_was_done(&json);
+            let reply = if may_be_under_way { Err(CallError::NoAnswer) } else { Ok(RawReply { ok: part.ok, json }) };
+            let _ = waiting.answer.send(reply);
         }
     }
+}
+
+fn says_that_nothing_was_done(error: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct OnlyCode {
+        code: Code,
+    }
+    let told: Option<OnlyCode> = serde_json::from_slice(error).ok();
+    told.is_some_and(|told| matches!(told.code, Code::Overloaded | Code::DeadlineExceeded))
 }
