@@ -6,6 +6,7 @@ pub mod asyncapi;
 pub mod config;
 pub mod contract;
 pub mod ids;
+pub mod lock;
 pub mod login;
 pub mod money;
 pub mod ops;

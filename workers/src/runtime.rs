@@ -3,6 +3,7 @@
 
 mod bundle;
 mod consume;
+mod dead_letter;
 mod settle;
 
 use std::collections::HashMap;

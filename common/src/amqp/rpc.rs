@@ -10,7 +10,7 @@ mod parts;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,6 +30,7 @@ use crate::config::Env;
 use crate::contract::reply::SHARES_HEADER;
 use crate::contract::{Envelope, Lane};
 use crate::ids::ScheduleId;
+use crate::lock::lock;
 use crate::ops::Readiness;
 use crate::shutdown::CancellationToken;
 use crate::telemetry::{BUNDLE_COMMANDS, BUNDLES_REPEATED};
@@ -121,11 +122,6 @@ struct Link {
     reply_queue: String,
     pending: Mutex<HashMap<u64, oneshot::Sender<Bytes>>>,
     next_correlation: AtomicU64,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No code panics while it holds one of these locks, and what they guard stays whole if one did.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl RpcClient {
@@ -226,7 +222,7 @@ impl Shared {
     /// Sends one bundle, waits for its reply and hands out the parts.
     async fn exchange(self: Arc<Self>, lane: Lane, partition: u16, bundle: Vec<Waiting>) {
         let Some(link) = lock(&self.link).clone().filter(|link| !link.publisher.status().blocked()) else {
-            return refuse(bundle);
+            return parts::refuse(bundle);
         };
         for waiting in &bundle {
             waiting.sent.store(true, Ordering::Relaxed);
@@ -241,7 +237,7 @@ impl Shared {
                     parts::hand_out(bundle, &reply.body, reply.was_repeated);
                 }
             }
-            Ok(false) => refuse(bundle),
+            Ok(false) => parts::refuse(bundle),
             Err(error) => tracing::warn!(%lane, partition, %error, "a bundle was not confirmed"),
         }
         lock(&link.pending).remove(&correlation);
@@ -363,7 +359,7 @@ impl Link {
             .with_reply_to(self.reply_queue.as_str().into())
             .with_app_id("onsale-ingress".into())
             .with_headers(headers);
-        let body = bundle_body(bundle);
+        let body = parts::bundle_body(bundle);
         let publish = self.channel.basic_publish(
             COMMANDS_EXCHANGE.into(),
             routing_key(lane, partition).as_str().into(),
@@ -386,28 +382,8 @@ impl Link {
     }
 }
 
-/// Always an array, however few commands it holds.
-fn bundle_body(bundle: &[Waiting]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(bundle.iter().map(|waiting| waiting.json.len() + 1).sum::<usize>() + 1);
-    body.push(b'[');
-    for (n, waiting) in bundle.iter().enumerate() {
-        if n > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(&waiting.json);
-    }
-    body.push(b']');
-    body
-}
-
 /// The trace of a bundle is that of its first command (W3C Trace Context).
 fn traceparent(id: Uuid) -> String {
     let (_, span) = id.as_u64_pair();
     format!("00-{}-{span:016x}-01", id.as_simple())
-}
-
-fn refuse(bundle: Vec<Waiting>) {
-    for waiting in bundle {
-        let _ = waiting.answer.send(Err(CallError::Refused));
-    }
 }

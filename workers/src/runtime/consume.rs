@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
@@ -17,17 +17,18 @@ use lapin::{BasicProperties, Channel, Connection, Consumer};
 use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
 use onsale_common::amqp::reply_to::can_be_answered;
 use onsale_common::amqp::topology::{DEAD_EXCHANGE, REPLY_TYPE, queue_name};
+use onsale_common::contract::Envelope;
 use onsale_common::contract::reply::SHARES_HEADER;
-use onsale_common::contract::{Envelope, Lane, Rejection};
+use onsale_common::lock::lock;
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use onsale_common::telemetry::{BATCH_COMMANDS, BATCH_SECONDS};
-use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
 use super::LaneWorker;
 use super::bundle::{Bundle, Entry};
+use super::dead_letter::without_secrets;
 use super::settle::{Settled, settle, settle_parted};
 use crate::config::ConsumeConfig;
 
@@ -322,7 +323,7 @@ impl Desk {
     /// quote the command, so it is not logged, and of what may hold a password no more than the code is told.
     async fn bury<L: LaneWorker>(&self, delivery: &Delivery, body: &str, reason: &str) -> Result<(), AmqpError> {
         tracing::warn!(queue = self.queue, "a command goes to the dead letters");
-        let (body, reason) = for_dead_letters(L::LANE, body, reason);
+        let (body, reason) = without_secrets(L::LANE, body, reason);
         let mut headers = FieldTable::default();
         headers.insert("x-onsale-reason".into(), AMQPValue::LongString(reason.as_str().into()));
         headers.insert("x-onsale-queue".into(), AMQPValue::LongString(self.queue.as_str().into()));
@@ -336,69 +337,15 @@ impl Desk {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds this lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Whether the sender understands data that is written once for several commands.
 fn shares(delivery: &Delivery) -> bool {
     let headers = delivery.properties.headers().as_ref().map(FieldTable::inner);
     headers.and_then(|headers| headers.get(SHARES_HEADER)) == Some(&AMQPValue::Boolean(true))
 }
 
-/// A reason is part of a header, and a header must fit into one frame (128 KB).
-const REASON_CHARS_MAX: usize = 2_000;
-
-/// A command and the reason as operators may read them: without the token that its sender proved itself with, and nothing
-/// at all of what may hold a password.
-fn for_dead_letters(lane: Lane, body: &str, reason: &str) -> (Vec<u8>, String) {
-    let parsed: Option<Map<String, Value>> = serde_json::from_str(body).ok();
-    // Values in order have no names by which a token could be told.
-    let may_hold_token = parsed.is_none() && (body.contains("token") || body.trim_start().starts_with('['));
-    if lane == Lane::Account || body.contains("password") || may_hold_token {
-        let code = serde_json::from_str::<Rejection>(reason).map_or("INTERNAL", |rejection| rejection.code.as_str());
-        return (b"withheld: it may hold a secret".to_vec(), format!("{code} (the rest is withheld with the body)"));
-    }
-    let body = parsed.map_or_else(
-        || body.as_bytes().to_vec(),
-        |mut command| {
-            command.remove("token");
-            if let Some(Value::Object(data)) = command.get_mut("data") {
-                data.remove("token");
-            }
-            Value::Object(command).to_string().into_bytes()
-        },
-    );
-    (body, reason.chars().take(REASON_CHARS_MAX).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dead_letters_tell_no_secret() {
-        let told = |lane, body: &str| {
-            let reason = serde_json::to_string(&Rejection::invalid_field("userId", "is 'topsecret'")).unwrap();
-            let (body, reason) = for_dead_letters(lane, body, &reason);
-            (String::from_utf8(body).unwrap(), reason)
-        };
-        let (body, reason) = told(Lane::Admission, r#"{"id":1,"token":"mine","data":{"userId":"one","token":"mine"}}"#);
-        assert!(body.contains("one") && !body.contains("mine") && reason.contains("userId"), "{body} {reason}");
-        for (lane, body) in [
-            (Lane::Account, "{}"),
-            (Lane::Catalog, r#"{"command":"CreateUser","data":{"password":"topsecret"}}"#),
-            (Lane::Admission, r#"{"token":"topsecret""#),
-            (Lane::Admission, r#"["topsecret"]"#),
-        ] {
-            let (body, reason) = told(lane, body);
-            assert!(!body.contains("topsecret") && !reason.contains("topsecret"), "{body} {reason}");
-            assert!(reason.starts_with("INVALID_REQUEST"), "{reason}");
-        }
-        let (_, reason) = for_dead_letters(Lane::Admission, "{}", &"x".repeat(200_000));
-        assert_eq!(reason.len(), REASON_CHARS_MAX);
-    }
 
     #[test]
     fn partitions_are_one_or_a_range() {

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
+use onsale_common::lock::lock;
 use onsale_common::time::Time;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
@@ -194,11 +195,6 @@ async fn answers_to(connection: &mut PgConnection, text: String) -> Result<Vec<V
         }
     }
     Ok(answers)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds this lock.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A connection that is lent. Dropped, it goes back to the library, to be cleaned.

@@ -1,4 +1,4 @@
-//! The parts of a bundle's reply, each to whoever asked.
+//! The parts of a bundle: how they are put together, and what becomes of it, told to each who asked for one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,6 +20,20 @@ struct Part<'a> {
     error: Option<&'a RawValue>,
     #[serde(default, rename = "dataOf")]
     data_of: Option<Uuid>,
+}
+
+/// Always an array, however few commands it holds.
+pub(super) fn bundle_body(bundle: &[Waiting]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(bundle.iter().map(|waiting| waiting.json.len() + 1).sum::<usize>() + 1);
+    body.push(b'[');
+    for (n, waiting) in bundle.iter().enumerate() {
+        if n > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(&waiting.json);
+    }
+    body.push(b']');
+    body
 }
 
 /// Hands each caller its part of the reply; a reply of another shape answers nobody. Where the bundle `was_repeated`, one
@@ -49,6 +63,13 @@ pub(super) fn hand_out(bundle: Vec<Waiting>, body: &Bytes, was_repeated: bool) {
             let reply = if may_be_under_way { Err(CallError::NoAnswer) } else { Ok(RawReply { ok: part.ok, json }) };
             let _ = waiting.answer.send(reply);
         }
+    }
+}
+
+/// Tells each caller that the bundle was not taken.
+pub(super) fn refuse(bundle: Vec<Waiting>) {
+    for waiting in bundle {
+        let _ = waiting.answer.send(Err(CallError::Refused));
     }
 }
 
