@@ -249,12 +249,12 @@ impl Desk {
         drop(slot);
         let (ready, parted): (Vec<Asked>, Vec<Asked>) =
             Asked::in_order(&batch).partition(|asked| settled.has(&asked.commands));
-        self.answer_all::<L>(&ready, &commands, &mut settled).await?;
+        self.answer_all::<L>(&ready, &commands, &settled).await?;
         if !parted.is_empty() {
             // A delivery comes again where the first to have it did not end it, as far as the broker knows.
             let came_again = |n| parted.iter().any(|asked| asked.commands.contains(&n) && asked.delivery.redelivered);
             settle_parted(&lane, &commands, &mut settled, &self.parted, came_again).await;
-            self.answer_all::<L>(&parted, &commands, &mut settled).await?;
+            self.answer_all::<L>(&parted, &commands, &settled).await?;
         }
         self.ack_all(&batch).await
     }
@@ -264,11 +264,10 @@ impl Desk {
         &self,
         asked: &[Asked<'_>],
         commands: &[Arc<Envelope>],
-        settled: &mut Settled,
+        settled: &Settled,
     ) -> Result<(), AmqpError> {
-        let mut reply =
-            |asked: &Asked<'_>| asked.bundle.reply(&mut settled.take(asked.commands.clone()), shares(asked.delivery));
-        let replies: Vec<Vec<u8>> = asked.iter().map(&mut reply).collect();
+        let reply = |asked: &Asked<'_>| asked.bundle.reply(&mut settled.of(&asked.commands), shares(asked.delivery));
+        let replies: Vec<Vec<u8>> = asked.iter().map(reply).collect();
         try_join_all(asked.iter().zip(&replies).map(|(asked, reply)| self.answer(asked.delivery, reply))).await?;
         for Asked { delivery, bundle, commands: range } in asked {
             for entry in &bundle.entries {

@@ -46,9 +46,9 @@ impl Settled {
         self.outcomes[range.clone()].iter().all(Option::is_some)
     }
 
-    /// The outcomes of some commands that are settled, once.
-    pub(super) fn take(&mut self, range: Range<usize>) -> impl Iterator<Item = Outcome> {
-        self.outcomes[range].iter_mut().map(|outcome| outcome.take().expect("what is answered is settled"))
+    /// The outcomes of some commands that are settled.
+    pub(super) fn of(&self, range: &Range<usize>) -> impl Iterator<Item = Outcome> {
+        self.outcomes[range.clone()].iter().map(|outcome| outcome.clone().expect("what is answered is settled"))
     }
 
     fn keep(&mut self, first: usize, outcomes: Vec<Outcome>) {
@@ -285,8 +285,8 @@ mod tests {
             overtaken: Mutex::new(3),
             ..Stumbling::default()
         });
-        let mut settled = settle(&lane, &commands).await;
-        for (n, outcome) in settled.take(0..100).enumerate() {
+        let settled = settle(&lane, &commands).await;
+        for (n, outcome) in settled.of(&(0..100)).enumerate() {
             assert_eq!(outcome.ok, n != 17 && n != 80, "command {n}");
         }
         assert_eq!(settled.casualties.iter().map(|casualty| casualty.at).collect::<Vec<_>>(), [17, 80]);
@@ -296,8 +296,8 @@ mod tests {
     async fn a_command_past_its_deadline_is_not_executed() {
         let commands = commands(2, Time(Time::now().0 - chrono::TimeDelta::seconds(1)));
         let lane = Arc::new(Stumbling { panics: vec![commands[0].id], ..Default::default() });
-        let mut settled = settle(&lane, &commands).await;
-        assert!(settled.take(0..2).all(|outcome| outcome.json.contains("DEADLINE_EXCEEDED")));
+        let settled = settle(&lane, &commands).await;
+        assert!(settled.of(&(0..2)).all(|outcome| outcome.json.contains("DEADLINE_EXCEEDED")));
         assert!(settled.casualties.is_empty());
     }
 
@@ -306,11 +306,11 @@ mod tests {
         let past = Time(Time::now().0 - chrono::TimeDelta::seconds(1));
         let commands = commands_to(&Command::LeaveQueue(admission::LeaveQueue::default()), 2, past);
         let lane = Arc::new(Stumbling { done: vec![commands[1].id], ..Stumbling::default() });
-        let outcomes: Vec<_> = settle(&lane, &commands).await.take(0..2).collect();
+        let outcomes: Vec<_> = settle(&lane, &commands).await.of(&(0..2)).collect();
         assert!(outcomes[0].json.contains("DEADLINE_EXCEEDED"), "{outcomes:?}");
         assert_eq!(outcomes[1], Outcome::done(&commands[1].id));
         let away = Arc::new(Stumbling { refuses: vec![commands[0].id], ..Stumbling::default() });
-        let outcomes: Vec<_> = settle(&away, &commands).await.take(0..2).collect();
+        let outcomes: Vec<_> = settle(&away, &commands).await.of(&(0..2)).collect();
         assert!(outcomes.iter().all(|outcome| outcome.json.contains("TIMEOUT")), "{outcomes:?}");
     }
 }
