@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool_redis::redis;
 use onsale_common::time::Time;
 use onsale_stack::role::Role;
-use onsale_tests::producer::command;
+use onsale_tests::producer::{Producer, command};
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
 use serde_json::{Value, json};
@@ -20,16 +20,21 @@ impl Locks {
         Self(client.get_multiplexed_async_connection().await.expect("redis"))
     }
 
+    async fn read(&mut self, seat: i64) -> Option<Vec<u8>> {
+        let mut read = redis::cmd("HGET");
+        let read = read.arg(format!("onsale:locks:{}", seat >> 29)).arg(seat);
+        read.query_async(&mut self.0).await.expect("a lock or none")
+    }
+
+    /// Whether a seat's lock is that of a committed hold, or of a sale.
+    async fn is_committed(&mut self, seat: i64) -> bool {
+        self.read(seat).await.is_some_and(|lock| lock[13] == b'!')
+    }
+
     /// For how many seconds from now a seat's lock lasts; none when there is none.
     async fn lasts_s(&mut self, seat: i64) -> Option<i64> {
-        let mut read = redis::cmd("HGET");
-        let lock: Option<Vec<u8>> = read
-            .arg(format!("onsale:locks:{}", seat >> 29))
-            .arg(seat)
-            .query_async(&mut self.0)
-            .await
-            .expect("a lock or none");
-        let ends_ms: i64 = std::str::from_utf8(&lock?[..13]).expect("digits").parse().expect("milliseconds");
+        let ends_ms: i64 =
+            std::str::from_utf8(&self.read(seat).await?[..13]).expect("digits").parse().expect("milliseconds");
         Some((ends_ms - Time::now().0.timestamp_millis()) / 1000)
     }
 
@@ -159,6 +164,67 @@ async fn a_hold_that_is_released_while_redis_is_away_leaves_no_lock_when_it_is_b
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     until("the lock is released", Duration::from_secs(6), async || locks.lasts_s(seat(1, 1)).await.is_none()).await;
     assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &rival).await.status, 201);
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_gets_its_first_outcome_again_whoever_has_its_seats_by_now() {
+    let sale = Sale::start(&[("ONSALE_HOLD_TTL_S", "2"), ("ONSALE_SEATS_PER_USER", "2")]).await;
+    let (fan, mut locks, mut producer) = (&sale.client, Locks::of(&sale).await, sale.producer().await);
+    let (token, rival, third) = (fan.token(1, 1).await, fan.token(2, 1).await, fan.token(3, 1).await);
+    let hold = |user: i64, seats: &[i64], token: &str| {
+        command("HoldSeats", Some(token), json!({ "scheduleId": 1, "seatIds": seats, "userId": user }))
+    };
+    let taken_from = async |producer: &mut Producer, locks: &mut Locks, seat: i64, commands: &[&Value]| {
+        let taken = hold(2, &[seat], &rival);
+        producer.done("reservation.1", &taken).await;
+        until("others are turned away", Duration::from_secs(2), async || locks.is_committed(seat).await).await;
+        let late = producer.ask("reservation.1", &hold(3, &[seat], &third)).await;
+        assert_eq!(late["error"]["code"], "SEAT_TAKEN", "{late}");
+        producer.ask("reservation.1", &json!(commands)).await
+    };
+
+    // One that was refused, and one that was released.
+    let refused = hold(1, &[seat(1, 1), seat(1, 2), seat(1, 3)], &token);
+    let first_refused = producer.ask("reservation.1", &refused).await;
+    assert_eq!(first_refused["error"]["code"], "SEAT_LIMIT_EXCEEDED", "{first_refused}");
+    let released = hold(1, &[seat(1, 1)], &token);
+    let first_released = producer.ask("reservation.1", &released).await;
+    let release = json!({ "reservationId": first_released["data"]["reservationId"] });
+    producer.done("reservation.1", &command("ReleaseReservation", Some(&token), release)).await;
+    let again = taken_from(&mut producer, &mut locks, seat(1, 1), &[&refused, &released]).await;
+    assert_eq!(again, json!([first_refused, first_released]));
+
+    // One that ran out.
+    let over = hold(1, &[seat(1, 4)], &token);
+    let first_over = producer.ask("reservation.1", &over).await;
+    assert_eq!(first_over["ok"], true, "{first_over}");
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    let again = taken_from(&mut producer, &mut locks, seat(1, 4), &[&over]).await;
+    assert_eq!(again, json!([first_over]));
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_is_paid_gets_its_first_outcome_again_while_its_token_lives_on() {
+    let sale = Sale::start(&[]).await;
+    let (fan, mut locks, mut producer) = (&sale.client, Locks::of(&sale).await, sale.producer().await);
+    let token = fan.token(1, 1).await;
+    fan.charge(1, 200_000, &token).await;
+    let hold = |n: i64| {
+        let data = json!({ "scheduleId": 1, "seatIds": [seat(1, n)], "userId": 1 });
+        command("HoldSeats", Some(&token), data)
+    };
+    let (paid, other) = (hold(1), hold(2));
+    let first = producer.ask("reservation.1", &paid).await;
+    producer.done("reservation.1", &other).await;
+    let pay = json!({ "reservationId": first["data"]["reservationId"], "userId": 1, "paymentMethod": "BALANCE" });
+    producer.done("payment.1", &command("Pay", Some(&token), pay)).await;
+    until("the seat is sold in redis", Duration::from_secs(2), async || {
+        matches!(locks.lasts_s(seat(1, 1)).await, Some(80_000..))
+    })
+    .await;
+    assert_eq!(producer.ask("reservation.1", &paid).await, first);
     sale.finish().await;
 }
 

@@ -139,10 +139,11 @@ impl PaymentLane {
 
     /// Tells Redis what is sold and who is gone, and lets the next ones in.
     async fn free_slots(&self, paid: &Paid, till: &Till) {
-        let sold: Vec<SeatId> = paid
+        let sold: Vec<(SeatId, Uuid)> = paid
             .payments
             .iter()
-            .flat_map(|payment| till.reservations[&payment.reservation].seats.iter().copied())
+            .map(|payment| &till.reservations[&payment.reservation])
+            .flat_map(|reservation| reservation.seats.iter().map(|seat| (*seat, reservation.command)))
             .collect();
         let gone: Vec<RoomChange> = paid.used.iter().map(|token| RoomChange::Gone(*token)).collect();
         self.redis.mark_sold(&sold, &gone).await;

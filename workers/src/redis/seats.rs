@@ -23,17 +23,18 @@ use super::rooms::RoomChange;
 
 /// How long a hold may be at its seats until it is committed.
 const UNTIL_COMMIT: Duration = Duration::from_secs(10);
-/// For how long the outcome of a command that lost here is kept, as outcomes in Postgres are.
-const LOST_FOR: Duration = Duration::from_secs(86_400);
+/// For how long it is known what became of a command, as outcomes in Postgres are kept.
+const KNOWN_FOR: Duration = Duration::from_secs(86_400);
+/// What stands where the seats that a command lost would: it did not lose here, and Postgres has its outcome.
+const IN_POSTGRES: &str = "-";
 /// For how long a sold seat turns people away here, after that Postgres does. No lock is for longer, so that the locks of
 /// a schedule that nobody wants any more go after that time.
 const SOLD_FOR: Duration = Duration::from_secs(86_400);
-const SOLD: &[u8] = b"sold";
 /// A script takes this many seats or a command's more at a time: Lua hands at most 8,000 arguments on.
 const GROUP_SEATS: usize = 1_000;
 
-/// For each hold: 0, let Postgres decide (there may be more to say than that it lost), or the seats that others have, and
-/// it is lost. Only who could hold them loses here: whose token is active and its user's.
+/// For each hold: 0 or `-`, let Postgres decide (there may be more to say than that it lost), or the seats that others
+/// have, and it is lost. Only who could hold them loses here: whose token is active and its user's.
 ///
 /// The holds come in groups, each of a schedule and the room of its tokens, and a group column by column, so that Redis is
 /// asked for a column as it stands: the schedule, the room, how many holds and how many seats; of the holds the ids, the
@@ -42,7 +43,7 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local ARGV, call = ARGV, redis.call
-        local prefix, clock, lost_for, longest = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[5]
+        local prefix, clock, known_for, longest = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[5]
         local lock_for = string.format('%013d?', clock + ARGV[3])
         local verdicts, group = {}, 6
         while group < #ARGV do
@@ -51,13 +52,13 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
             local tokens, users, contested, counts, seats = ids + n, ids + 2 * n, ids + 3 * n, ids + 4 * n, ids + 5 * n
             local slots = call('HMGET', prefix .. ':room:' .. ARGV[group + 1] .. ':slots', unpack(ARGV, tokens, users - 1))
             local locks = call('HMGET', hash, unpack(ARGV, seats, seats + m - 1))
-            local lost_keys, lost_prefix = {}, prefix .. ':lost:'
-            for h = 1, n do lost_keys[h] = lost_prefix .. ARGV[ids + h - 1] end
-            local lost = call('MGET', unpack(lost_keys))
+            local known_keys, known_prefix = {}, prefix .. ':lost:'
+            for h = 1, n do known_keys[h] = known_prefix .. ARGV[ids + h - 1] end
+            local known = call('MGET', unpack(known_keys))
             local at, write, first = {}, {}, 0
             for h = 1, n do
                 local id, slot, last = ARGV[ids + h - 1], slots[h], first + ARGV[counts + h - 1] - 1
-                local verdict = lost[h] or 0
+                local verdict = known[h] or 0
                 if verdict == 0 and slot and tonumber(slot:sub(1, 13)) > clock and slot:sub(14) == ARGV[users + h - 1] then
                     local taken, free = nil, true
                     for s = first, last do
@@ -70,7 +71,7 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
                         free = free and (at[seat] or id) == id
                     end
                     if taken and ARGV[contested + h - 1] == '0' then
-                        call('SET', lost_keys[h], taken, 'EX', lost_for)
+                        call('SET', known_keys[h], taken, 'EX', known_for)
                         verdict = taken
                     elseif free then
                         local lock = lock_for .. id
@@ -96,8 +97,8 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Compares who is at the seat before it keeps it: a hold may be over by now, and its lock released or another's. The
-/// arguments are groups, column by column: a schedule, how many locks, their seats, their owners, and their ends.
+/// Compares who is at the seat before it keeps it: a hold may be over by now, and its lock released or another's, or its
+/// seat sold. The arguments are groups, column by column: a schedule, how many locks, their seats, their owners, and their ends.
 static KEEP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -109,7 +110,7 @@ static KEEP: LazyLock<Script> = LazyLock::new(|| {
             local locks, kept = call('HMGET', hash, unpack(ARGV, seats, owners - 1)), {}
             for k = 0, n - 1 do
                 local lock = locks[k + 1]
-                if lock and lock:sub(15) == ARGV[owners + k] then
+                if lock and lock:byte(14) == 63 and lock:sub(15) == ARGV[owners + k] then
                     kept[#kept + 1] = ARGV[seats + k]
                     kept[#kept + 1] = ARGV[ends + k] .. ARGV[owners + k]
                 end
@@ -121,14 +122,17 @@ static KEEP: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Compares whose lock it is before it releases.
+/// Compares whose lock it is before it releases. From now on another may have the seat, and the command that comes again is
+/// to get its first outcome all the same, not to lose.
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-        for i = 2, #ARGV, 3 do
-            local hash = ARGV[1] .. ':locks:' .. ARGV[i]
+        local prefix, in_postgres, known_for = ARGV[1], ARGV[2], ARGV[3]
+        for i = 4, #ARGV, 3 do
+            local hash, id = prefix .. ':locks:' .. ARGV[i], ARGV[i + 2]
             local lock = redis.call('HGET', hash, ARGV[i + 1])
-            if lock and lock:sub(15) == ARGV[i + 2] then redis.call('HDEL', hash, ARGV[i + 1]) end
+            if lock and lock:sub(15) == id then redis.call('HDEL', hash, ARGV[i + 1]) end
+            redis.call('SET', prefix .. ':lost:' .. id, in_postgres, 'EX', known_for)
         end
         ",
     )
@@ -166,7 +170,7 @@ impl Redis {
         let mut call = LOCK.arg(self.prefix());
         call.arg(now.0.timestamp_millis())
             .arg(UNTIL_COMMIT.as_millis() as u64)
-            .arg(LOST_FOR.as_secs())
+            .arg(KNOWN_FOR.as_secs())
             .arg(SOLD_FOR.as_secs());
         let groups = groups(holds);
         for group in &groups {
@@ -208,23 +212,24 @@ impl Redis {
         self.call("keep seat locks", async |mut connection| call.invoke_async::<()>(&mut connection).await).await;
     }
 
-    /// Lets sold seats turn people away for a day, and tells what changed in rooms. The buyers' tokens may be over.
-    pub async fn mark_sold(&self, seats: &[SeatId], rooms: &[RoomChange]) {
-        let sold = lock_value(Time::now().plus(SOLD_FOR), SOLD);
-        let mut by_schedule: BTreeMap<ScheduleId, Vec<SeatId>> = BTreeMap::new();
-        for seat in seats {
-            by_schedule.entry(seat.schedule()).or_default().push(*seat);
+    /// Lets sold seats turn people away for a day, all but the holds that they were sold of, and tells what changed in
+    /// rooms. The buyers' tokens may be over.
+    pub async fn mark_sold(&self, sold: &[(SeatId, Uuid)], rooms: &[RoomChange]) {
+        let until = Time::now().plus(SOLD_FOR);
+        let mut by_schedule: BTreeMap<ScheduleId, Vec<&(SeatId, Uuid)>> = BTreeMap::new();
+        for lock in sold {
+            by_schedule.entry(lock.0.schedule()).or_default().push(lock);
         }
         if by_schedule.is_empty() {
             return self.change_rooms(rooms).await;
         }
         let mut pipe = pipe();
-        for (schedule, seats) in by_schedule {
+        for (schedule, locks) in by_schedule {
             let hash = format!("{}:locks:{schedule}", self.prefix());
             let mut write = cmd("HSET");
             write.arg(&hash);
-            for seat in seats {
-                write.arg(seat.get()).arg(&sold);
+            for (seat, owner) in locks {
+                write.arg(seat.get()).arg(lock_value(until, owner.as_bytes()));
             }
             pipe.add_command(write).ignore();
             pipe.cmd("EXPIRE").arg(hash).arg(SOLD_FOR.as_secs()).ignore();
@@ -233,12 +238,13 @@ impl Redis {
         self.call("mark seats sold", async |mut connection| pipe.query_async::<()>(&mut connection).await).await;
     }
 
-    /// Releases locks that the given commands still own. False when Redis did not do it.
+    /// Releases locks that the given commands still own, whose outcomes Postgres has. False when Redis did not do it.
     pub async fn release_seats(&self, owned: &[(SeatId, Uuid)]) -> bool {
         if owned.is_empty() {
             return true;
         }
         let mut call = RELEASE.arg(self.prefix());
+        call.arg(IN_POSTGRES).arg(KNOWN_FOR.as_secs());
         for (seat, owner) in owned {
             call.arg(seat.schedule().get()).arg(seat.get()).arg(owner.as_bytes());
         }
@@ -284,7 +290,7 @@ fn lock_value(until: Time, owner: &[u8]) -> Vec<u8> {
 
 fn verdict(value: &Value) -> Verdict {
     let text = match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+        Value::BulkString(bytes) if bytes != IN_POSTGRES.as_bytes() => std::str::from_utf8(bytes).unwrap_or_default(),
         _ => return Verdict::Open,
     };
     Verdict::Lost(text.split(',').filter_map(|seat| seat.parse().ok()).collect())
