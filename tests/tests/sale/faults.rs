@@ -173,6 +173,24 @@ async fn a_seat_that_somebody_keeps_locked_keeps_no_other_hold_from_ending() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_somebody_keeps_locked_stops_nobody_behind_it() {
+    let sale = Sale::start(&[("ONSALE_CAPACITY", "1")]).await;
+    let fan = &sale.client;
+    let active = fan.token(1, 1).await;
+    let (first, second) = (fan.token(2, 1).await, fan.token(3, 1).await);
+    let mut somebody = sale.pool.begin().await.expect("a transaction");
+    let lock = sqlx::query("SELECT token FROM queue_tokens WHERE token = $1::uuid FOR UPDATE").bind(first.clone());
+    lock.execute(&mut *somebody).await.expect("the lock");
+    assert_eq!(fan.delete(&format!("/api/v1/queue/tokens/{active}"), &active).await.status, 204);
+    until("the next is admitted", Duration::from_secs(10), async || fan.status(&second).await == "ACTIVE").await;
+    assert_eq!(fan.status(&first).await, "WAITING");
+    somebody.rollback().await.expect("let go");
+    assert_eq!(fan.delete(&format!("/api/v1/queue/tokens/{second}"), &second).await.status, 204);
+    until("the first is admitted", Duration::from_secs(10), async || fan.status(&first).await == "ACTIVE").await;
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_end_does_although_its_batch_does_not() {
     let sale = Sale::start(&[("ONSALE_DRAIN_MS", "1000")]).await;
     let token = sale.client.token(1, 1).await;

@@ -15,7 +15,7 @@ pub(super) async fn run(crew: Crew) -> Result<u64, Failure> {
     for schedule in schedules {
         match rooms::admit_waiting(&servers.pool, &servers.redis, &servers.limits, schedule).await {
             Ok(users) => admitted += users,
-            // Somebody keeps a row of this room locked, which is no reason for those of other rooms to wait.
+            // Somebody keeps this room locked, which is no reason for those of other rooms to wait.
             Err(failure) if failure.remedy() == Remedy::Part => {
                 tracing::warn!(%schedule, %failure, "nobody is admitted for now");
             }

@@ -4,23 +4,22 @@ use std::collections::BTreeMap;
 
 use onsale_common::contract::event::TokenAdmitted;
 use onsale_common::ids::{QueueToken, ScheduleId};
-use onsale_common::time::Time;
 use sqlx::PgConnection;
 
 use crate::config::Limits;
 use crate::domain::room::Room;
-use crate::failure::Failure;
+use crate::failure::{Failure, Remedy};
 use crate::redis::Redis;
 use crate::redis::rooms::{Place, RoomChange};
 use crate::store;
 use crate::store::outbox::NewEvent;
 use crate::store::pool::Pool;
-use crate::store::rooms::Admitted;
+use crate::store::rooms::{Admitted, Others};
 
 /// Users admitted in one transaction at most, so that a room of a hundred thousand does not block its row for long.
 const ADMIT_MAX: u32 = 5_000;
 
-/// Admits as many as a room has free, in a transaction of its own; returns how many.
+/// Admits as many as a room has free; returns how many. Those whose tokens somebody keeps locked come later.
 ///
 /// # Errors
 /// When Postgres fails.
@@ -30,28 +29,53 @@ pub(crate) async fn admit_waiting(
     limits: &Limits,
     schedule: ScheduleId,
 ) -> Result<usize, Failure> {
-    let mut count = 0;
+    let (mut count, mut others) = (0, Others::Wait);
     // Whoever joins after this look finds the room as it is now, or is admitted by the next tick of cron.
     while anybody_waits(pool, schedule).await? {
-        let mut transaction = pool.begin().await?;
-        let now = transaction.began_at();
-        let Some((_, room)) = store::rooms::lock(&mut transaction, &[schedule.get()], limits).await?.pop() else {
-            return Ok(count);
-        };
-        let active = active_for(&mut transaction, schedule, &room, ADMIT_MAX).await?;
-        let free = room.free(active).min(ADMIT_MAX);
-        let admitted = admit_next(&mut transaction, schedule, &room, free, limits, now).await?;
-        count_in(&mut transaction, schedule, &room, active, admitted.len()).await?;
-        let events: Vec<NewEvent> = admitted.iter().map(admitted_event).collect();
-        store::outbox::add(&mut transaction, &events, now).await?;
-        transaction.commit().await?;
-        redis.change_rooms(&changes(&admitted)).await;
-        count += admitted.len();
-        if free < ADMIT_MAX || admitted.is_empty() {
-            break;
+        match admit_some(pool, redis, limits, schedule, others).await {
+            Ok(admitted) => {
+                count += admitted;
+                if admitted < ADMIT_MAX as usize {
+                    break;
+                }
+            }
+            Err(failure) if failure.remedy() == Remedy::Part && others == Others::Wait => others = Others::Skip,
+            Err(failure) => return Err(failure),
         }
     }
     Ok(count)
+}
+
+/// Admits as many as a room has free and a transaction takes.
+async fn admit_some(
+    pool: &Pool,
+    redis: &Redis,
+    limits: &Limits,
+    schedule: ScheduleId,
+    others: Others,
+) -> Result<usize, Failure> {
+    let mut transaction = pool.begin().await?;
+    let now = transaction.began_at();
+    let Some((_, room)) = store::rooms::lock(&mut transaction, &[schedule.get()], limits).await?.pop() else {
+        return Ok(0);
+    };
+    let active = active_for(&mut transaction, schedule, &room, ADMIT_MAX).await?;
+    let free = room.free(active).min(ADMIT_MAX);
+    let mut admitted = Vec::new();
+    if free > 0 {
+        let expires_at = now.plus(limits.active_ttl);
+        admitted = store::rooms::admit_next(&mut transaction, schedule, free, others, now, expires_at).await?;
+    }
+    if !admitted.is_empty() {
+        let drained = room.drained.count(u32::try_from(admitted.len()).unwrap_or(u32::MAX), now);
+        store::rooms::set_drained(&mut transaction, schedule, drained).await?;
+    }
+    count_in(&mut transaction, schedule, &room, active, admitted.len()).await?;
+    let events: Vec<NewEvent> = admitted.iter().map(admitted_event).collect();
+    store::outbox::add(&mut transaction, &events, now).await?;
+    transaction.commit().await?;
+    redis.change_rooms(&changes(&admitted)).await;
+    Ok(admitted.len())
 }
 
 async fn anybody_waits(pool: &Pool, schedule: ScheduleId) -> Result<bool, Failure> {
@@ -94,26 +118,6 @@ pub(super) async fn count_in(
         return Ok(());
     }
     store::rooms::set_active_at_most(db, schedule, active).await
-}
-
-/// Admits those who wait longest. The caller holds the room's lock, adds the events and tells Redis after its commit.
-pub(super) async fn admit_next(
-    db: &mut PgConnection,
-    schedule: ScheduleId,
-    room: &Room,
-    free: u32,
-    limits: &Limits,
-    now: Time,
-) -> Result<Vec<Admitted>, Failure> {
-    if free == 0 {
-        return Ok(Vec::new());
-    }
-    let admitted = store::rooms::admit_next(db, schedule, free, now, now.plus(limits.active_ttl)).await?;
-    if !admitted.is_empty() {
-        let drained = room.drained.count(u32::try_from(admitted.len()).unwrap_or(u32::MAX), now);
-        store::rooms::set_drained(db, schedule, drained).await?;
-    }
-    Ok(admitted)
 }
 
 /// The event of an admission. The token itself is its user's secret and is not told.

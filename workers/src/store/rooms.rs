@@ -140,6 +140,15 @@ pub struct Admitted {
     pub expires_at: Time,
 }
 
+/// What to do about a token that another transaction has locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// Wait until it ends: nobody behind is admitted first.
+    Wait,
+    /// Admit who comes next instead.
+    Skip,
+}
+
 /// Admits those who wait longest, at most so many; returns them in the order of the line. The caller holds the room's lock.
 ///
 /// Who is next is found by ordinal, but locked in the order of tokens, in which everybody locks them.
@@ -150,16 +159,21 @@ pub async fn admit_next(
     db: &mut PgConnection,
     schedule: ScheduleId,
     most: u32,
+    others: Others,
     now: Time,
     expires_at: Time,
 ) -> Result<Vec<Admitted>, Failure> {
+    let skip = match others {
+        Others::Wait => "",
+        Others::Skip => "FOR NO KEY UPDATE SKIP LOCKED",
+    };
     // The number is part of the text: a plan for any number would sort the whole line to take its first. Whether somebody
     // still waits is looked at after the lock: asked of the table, it would let a planner whose statistics are from before
     // a crowd came walk through the index of all who wait, and through the next ones for each.
     let statement = format!(
         "WITH next AS MATERIALIZED (
              SELECT token FROM queue_tokens
-             WHERE schedule_id = $1 AND status = 0 AND expires_at > $2 ORDER BY ordinal LIMIT {most}
+             WHERE schedule_id = $1 AND status = 0 AND expires_at > $2 ORDER BY ordinal LIMIT {most} {skip}
          ), locked AS MATERIALIZED (
              SELECT t.token, t.status FROM queue_tokens t JOIN next USING (token)
              ORDER BY t.token FOR NO KEY UPDATE OF t
