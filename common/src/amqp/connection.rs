@@ -4,8 +4,9 @@
 use std::future::Future;
 use std::time::Duration;
 
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::uri::AMQPUri;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties, ErrorKind};
 
 use crate::config::Env;
 use crate::shutdown::CancellationToken;
@@ -40,6 +41,13 @@ pub enum AmqpError {
 }
 
 impl AmqpError {
+    /// Whether the broker has what is declared already, made with other arguments.
+    pub(super) fn is_made_otherwise(&self) -> bool {
+        let Self::Broker { source, .. } = self else { return false };
+        matches!(source.kind(), ErrorKind::ProtocolError(error)
+            if *error.kind() == AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED))
+    }
+
     /// Whether the broker did not answer this step.
     pub(super) fn is_silence_at(&self, step: &str) -> bool {
         matches!(self, Self::Silent(at) if *at == step)

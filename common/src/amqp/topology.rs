@@ -102,20 +102,25 @@ impl Topology {
         key: &str,
         arguments: FieldTable,
     ) -> Result<(), AmqpError> {
-        if let Err(error) = declare_and_bind(connection, queue, exchange, key, arguments.clone()).await {
+        let made = Made::With(arguments.clone());
+        if let Err(error) = declare_and_bind(connection, queue, exchange, key, made).await {
+            if error.is_made_otherwise() {
+                tracing::warn!(queue, "the queue keeps the bounds that it was first declared with");
+                return declare_and_bind(connection, queue, exchange, key, Made::Before).await;
+            }
             if !error.is_silence_at(DECLARE_QUEUE) {
                 return Err(error);
             }
             // A broker that stood still for a moment was silent about everything. What it answers by now has a leader.
             answers_at_all(connection).await?;
-            let again = declare_and_bind(connection, queue, exchange, key, arguments.clone());
+            let again = declare_and_bind(connection, queue, exchange, key, Made::With(arguments.clone()));
             if let Ok(declared) = tokio::time::timeout(SECOND_LOOK, again).await {
                 return declared;
             }
             tracing::warn!(queue, "the queue does not answer: it lost its leader and is made again");
             let channel = within("open a channel", connection.create_channel()).await?;
             within("delete a queue", channel.queue_delete(queue.into(), QueueDeleteOptions::default())).await?;
-            declare_and_bind(connection, queue, exchange, key, arguments).await?;
+            declare_and_bind(connection, queue, exchange, key, Made::With(arguments)).await?;
         }
         Ok(())
     }
@@ -133,16 +138,28 @@ impl Topology {
     }
 }
 
+/// How a queue comes to be there.
+enum Made {
+    /// With these arguments, now or before.
+    With(FieldTable),
+    /// Before, whatever its arguments are.
+    Before,
+}
+
 async fn declare_and_bind(
     connection: &Connection,
     queue: &str,
     exchange: &str,
     key: &str,
-    arguments: FieldTable,
+    made: Made,
 ) -> Result<(), AmqpError> {
     // A channel of its own: a refused declaration closes the channel it came on.
     let channel = within("open a channel", connection.create_channel()).await?;
-    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    let (passive, arguments) = match made {
+        Made::With(arguments) => (false, arguments),
+        Made::Before => (true, FieldTable::default()),
+    };
+    let options = QueueDeclareOptions { durable: true, passive, ..Default::default() };
     within(DECLARE_QUEUE, channel.queue_declare(queue.into(), options, arguments)).await?;
     let bind = channel.queue_bind(
         queue.into(),

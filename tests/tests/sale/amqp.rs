@@ -3,11 +3,23 @@
 use std::process::Command;
 use std::time::Duration;
 
+use onsale_common::amqp::connection::connect;
+use onsale_common::amqp::topology::Topology;
 use onsale_common::time::Time;
 use onsale_tests::producer::command;
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
 use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_that_were_made_with_other_bounds_are_used_as_they_are() {
+    let sale = Sale::start(&[]).await;
+    let connection = connect(sale.amqp(), "other bounds").await.expect("a connection");
+    Topology { partitions: 8, queue_length_max: 77 }.declare(&connection).await.expect("declared");
+    let token = sale.client.token(1, 1).await;
+    assert_eq!(sale.client.hold(1, 1, &[seat(1, 1)], &token).await.status, 201);
+    sale.finish().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_id_gets_the_first_outcome_again() {
