@@ -103,6 +103,10 @@ impl Logins {
     pub fn check(&self, access_token: &str) -> Result<UserId, NotALogin> {
         let token =
             jsonwebtoken::decode::<Claims>(access_token, &self.checking, &self.validation).map_err(|_| NotALogin)?;
+        // RFC 7519, 4.1.4: not on the second of its end either, which the library lets pass.
+        if token.claims.exp <= Time::now().0.timestamp() {
+            return Err(NotALogin);
+        }
         token.claims.sub.parse().map_err(|_| NotALogin)
     }
 }
@@ -117,8 +121,10 @@ mod tests {
         let token = logins.sign(UserId::new(7), Time::now()).unwrap();
         assert_eq!(logins.check(&token), Ok(UserId::new(7)));
         assert_eq!(Logins::new(&[2; 32], Duration::from_secs(60)).check(&token), Err(NotALogin));
-        let past = Time(Time::now().0 - chrono::TimeDelta::seconds(62));
-        assert_eq!(logins.check(&logins.sign(UserId::new(7), past).unwrap()), Err(NotALogin));
+        for age in [60, 62] {
+            let past = Time(Time::now().0 - chrono::TimeDelta::seconds(age));
+            assert_eq!(logins.check(&logins.sign(UserId::new(7), past).unwrap()), Err(NotALogin), "{age} s ago");
+        }
         assert_eq!(logins.check("nonsense"), Err(NotALogin));
     }
 }
