@@ -1,5 +1,6 @@
-//! A way to the broker whose connections can be cut one by one.
+//! A way to a server whose connections can be cut, or fall silent, one by one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -17,6 +18,7 @@ pub struct Proxy {
 
 struct Passing {
     introduction: Arc<Mutex<Vec<u8>>>,
+    silent: Arc<AtomicBool>,
     task: AbortHandle,
 }
 
@@ -32,8 +34,9 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&upstream).await.expect("the server");
                 let introduction: Arc<Mutex<Vec<u8>>> = Arc::default();
-                let task = tokio::spawn(pass(client, server, introduction.clone())).abort_handle();
-                list.lock().expect("whole").push(Passing { introduction, task });
+                let silent = Arc::new(AtomicBool::new(false));
+                let task = tokio::spawn(pass(client, server, introduction.clone(), silent.clone())).abort_handle();
+                list.lock().expect("whole").push(Passing { introduction, silent, task });
             }
         });
         Self { port, passing }
@@ -46,16 +49,21 @@ impl Proxy {
 
     /// Cuts the connections whose client introduced itself with this text; returns how many.
     pub fn cut(&self, name: &str) -> usize {
+        self.each(name, |passing| passing.task.abort())
+    }
+
+    /// Has nothing of what is said on those connections arrive any more, without either end noticing.
+    pub fn silence(&self, name: &str) -> usize {
+        self.each(name, |passing| passing.silent.store(true, Ordering::Relaxed))
+    }
+
+    fn each(&self, name: &str, act: impl Fn(&Passing)) -> usize {
         let said = |passing: &&Passing| {
             let introduction = passing.introduction.lock().expect("whole");
             introduction.windows(name.len()).any(|window| window == name.as_bytes())
         };
         let list = self.passing.lock().expect("whole");
-        list.iter()
-            .filter(|passing| !passing.task.is_finished())
-            .filter(said)
-            .map(|passing| passing.task.abort())
-            .count()
+        list.iter().filter(|passing| !passing.task.is_finished()).filter(said).map(act).count()
     }
 }
 
@@ -65,12 +73,12 @@ fn address(url: &str) -> &str {
     after.split('/').next().unwrap_or(after)
 }
 
-async fn pass(client: TcpStream, server: TcpStream, introduction: Arc<Mutex<Vec<u8>>>) {
+async fn pass(client: TcpStream, server: TcpStream, introduction: Arc<Mutex<Vec<u8>>>, silent: Arc<AtomicBool>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pump(from_client, to_server, Some(introduction)) => {}
-        () = pump(from_server, to_client, None) => {}
+        () = pump(from_client, to_server, Some(introduction), &silent) => {}
+        () = pump(from_server, to_client, None, &silent) => {}
     }
 }
 
@@ -78,6 +86,7 @@ async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     introduction: Option<Arc<Mutex<Vec<u8>>>>,
+    silent: &AtomicBool,
 ) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
@@ -85,6 +94,9 @@ async fn pump(
             let mut introduction = introduction.lock().expect("whole");
             let left = INTRODUCTION_BYTES.saturating_sub(introduction.len());
             introduction.extend_from_slice(&buffer[..read.min(left)]);
+        }
+        if silent.load(Ordering::Relaxed) {
+            continue;
         }
         if to.write_all(&buffer[..read]).await.is_err() {
             return;

@@ -11,6 +11,9 @@ pub enum Failure {
     /// Another transaction came first with something that this one had counted on; the batch starts again and sees it.
     #[error("another transaction was first: {0}")]
     Overtaken(&'static str),
+    /// Postgres was silent for longer than it lets anything take: the way to it is cut.
+    #[error("postgres has been silent for too long")]
+    Silent,
     /// The operating system has no randomness.
     #[error("no randomness: {0}")]
     Randomness(String),
@@ -49,7 +52,7 @@ impl Failure {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Overtaken(_) | Self::Randomness(_) => Remedy::Retry,
+            Self::Overtaken(_) | Self::Silent | Self::Randomness(_) => Remedy::Retry,
             Self::Postgres(sqlx::Error::Database(error)) => remedy_for(error.as_ref()),
             Self::Postgres(
                 sqlx::Error::Io(_)
@@ -69,8 +72,9 @@ impl Failure {
 fn remedy_for(error: &dyn DatabaseError) -> Remedy {
     let code = error.code().unwrap_or_default();
     match code.get(..2).unwrap_or_default() {
-        // Connection, rollback of a transaction, resources, operator, system; 55P03 is a lock that was not granted.
-        "08" | "40" | "53" | "57" | "58" => Remedy::Retry,
+        // Connection, state of the transaction (it stood still for too long and was ended, or the server only reads),
+        // rollback, resources, operator, system; 55P03 is a lock that was not granted.
+        "08" | "25" | "40" | "53" | "57" | "58" => Remedy::Retry,
         _ if code == "55P03" => Remedy::Part,
         _ => Remedy::Isolate,
     }

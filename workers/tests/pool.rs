@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use onsale_stack::role::Role;
 use onsale_tests::Sale;
+use onsale_tests::proxy::Proxy;
 use onsale_workers::config::PostgresConfig;
+use onsale_workers::failure::{Failure, Remedy};
 use onsale_workers::store::pool::{self, Plans, Pool};
 use sqlx::PgConnection;
 
 const CONNECTIONS: u32 = 2;
 
 fn pool_of(sale: &Sale) -> Pool {
-    let url = sale.postgres().to_owned();
+    pool_at(sale.postgres().to_owned())
+}
+
+fn pool_at(url: String) -> Pool {
     pool::open(&PostgresConfig { url, connections_max: CONNECTIONS }, "test", Plans::Once).expect("a URL")
 }
 
@@ -52,6 +57,36 @@ async fn a_connection_is_kept_after_a_clean_end_and_cleaned_after_any_other() {
         assert!(!is_marked(&mut next).await, "the connection is not inside a transaction");
         next.give_back();
     }
+    pool.close().await;
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_stood_still_for_too_long_is_begun_again() {
+    let sale = Sale::with_roles(&[], &[Role::Ingress]).await;
+    let pool = pool_of(&sale);
+    let mut transaction = pool.begin().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let ended = sqlx::query("SELECT 1").execute(&mut *transaction).await.expect_err("it was ended");
+    assert_eq!(Failure::from(ended).remedy(), Remedy::Retry);
+    drop(transaction);
+    pool.close().await;
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_hear_nothing_any_more_make_room_for_others() {
+    let sale = Sale::with_roles(&[], &[Role::Ingress]).await;
+    let proxy = Proxy::to(sale.postgres()).await;
+    let pool = pool_at(proxy.url(sale.postgres()));
+    let all = [pool.begin().await.unwrap(), pool.begin().await.unwrap()];
+    assert_eq!(proxy.silence("onsale-test"), all.len());
+    for mut transaction in all {
+        let asked = tokio::time::timeout(Duration::from_millis(100), backend(&mut transaction)).await;
+        assert!(asked.is_err(), "nobody answers");
+    }
+    let next = tokio::time::timeout(Duration::from_secs(8), pool.begin()).await;
+    next.expect("in time").expect("a new connection").rollback().await.unwrap();
     pool.close().await;
     sale.finish().await;
 }

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use deadpool_redis::redis;
 use futures_util::future::join_all;
+use onsale_common::time::Time;
 use onsale_stack::role::Role;
+use onsale_tests::producer::command;
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sale_without_redis_is_slower_and_never_wrong() {
@@ -37,6 +40,21 @@ async fn a_sale_without_redis_is_slower_and_never_wrong() {
         sale.count("SELECT count(*) FROM queue_tokens WHERE status = 1").await == 100
     })
     .await;
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_comes_too_late_because_redis_hangs_is_not_done() {
+    let sale = Sale::private(&[], &Role::ALL).await;
+    let token = sale.client.token(1, 1).await;
+    let mut producer = sale.producer().await;
+    let client = redis::Client::open(sale.redis()).expect("a URL");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("redis");
+    let mut hold = command("HoldSeats", Some(&token), json!({ "scheduleId": 1, "seatIds": [seat(1, 1)], "userId": 1 }));
+    redis::cmd("CLIENT").arg("PAUSE").arg(1_000).query_async::<()>(&mut connection).await.expect("it pauses");
+    hold["deadline"] = json!(Time::now().plus(Duration::from_millis(150)));
+    assert_eq!(producer.refused("reservation.1", &hold).await, "DEADLINE_EXCEEDED");
+    assert_eq!(sale.count("SELECT count(*) FROM reservations").await, 0);
     sale.finish().await;
 }
 

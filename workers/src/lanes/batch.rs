@@ -66,6 +66,13 @@ impl Batch {
         for (id, outcome) in known {
             states[first_with[&id]] = State::Known(outcome);
         }
+        // Redis was asked before, and a connection waited for: what came too late meanwhile is not done.
+        let clock = Time::now();
+        for (state, command) in states.iter_mut().zip(&commands) {
+            if matches!(state, State::Open) && command.deadline <= clock {
+                *state = State::Known(Outcome::rejected(&Rejection::of(Code::DeadlineExceeded)));
+            }
+        }
         let key_owners = vec![None; commands.len()];
         Ok((Self { transaction, commands, states, key_owners, events: Vec::new() }, answers))
     }

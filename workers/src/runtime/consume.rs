@@ -244,16 +244,17 @@ impl Desk {
     ) -> Result<(), AmqpError> {
         let started = Instant::now();
         let commands: Vec<_> = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
-        let mut settled = settle(&lane, &commands).await;
+        // A delivery comes again where the first to have it did not end it, as far as the broker knows.
+        let came_again: Vec<bool> =
+            batch.iter().flat_map(|(asked, bundle)| bundle.commands().map(|_| asked.redelivered)).collect();
+        let mut settled = settle(&lane, &commands, &came_again).await;
         metrics::histogram!(BATCH_SECONDS, "lane" => L::LANE.name()).record(started.elapsed());
         drop(slot);
         let (ready, parted): (Vec<Asked>, Vec<Asked>) =
             Asked::in_order(&batch).partition(|asked| settled.has(&asked.commands));
         self.answer_all::<L>(&ready, &commands, &settled).await?;
         if !parted.is_empty() {
-            // A delivery comes again where the first to have it did not end it, as far as the broker knows.
-            let came_again = |n| parted.iter().any(|asked| asked.commands.contains(&n) && asked.delivery.redelivered);
-            settle_parted(&lane, &commands, &mut settled, &self.parted, came_again).await;
+            settle_parted(&lane, &commands, &mut settled, &self.parted, &came_again).await;
             self.answer_all::<L>(&parted, &commands, &settled).await?;
         }
         self.ack_all(&batch).await

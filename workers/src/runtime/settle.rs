@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use onsale_common::contract::{Code, Envelope, Outcome, Rejection};
 use onsale_common::time::Time;
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
 use uuid::Uuid;
 
 use super::LaneWorker;
-use crate::failure::Remedy;
+use crate::failure::{Failure, Remedy};
 use crate::store::pool;
 
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -22,6 +23,9 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_millis(400);
 /// the two seconds for which a worker that hangs keeps its rows.
 const LOCKED_MAX: Duration = Duration::from_secs(2);
 const LOCKED_PAUSE: Duration = Duration::from_millis(100);
+/// How long the work of a batch may take. Postgres bounds each of its steps far below that; what takes longer waits for
+/// an answer that was lost on its way.
+const WORK_MAX: Duration = Duration::from_secs(60);
 
 /// A command that the lane could not settle, for the dead letters.
 pub(super) struct Casualty {
@@ -51,6 +55,16 @@ impl Settled {
         self.outcomes[range.clone()].iter().map(|outcome| outcome.clone().expect("what is answered is settled"))
     }
 
+    /// That a command was too late says that nothing was done, which is not known of one that another worker may be at.
+    fn doubt_late(&mut self, commands: &[Arc<Envelope>], came_again: &[bool]) {
+        let too_late = Outcome::rejected(&Rejection::of(Code::DeadlineExceeded));
+        for ((outcome, command), came_again) in self.outcomes.iter_mut().zip(commands).zip(came_again) {
+            if *came_again && command.command.name().has_effect() && outcome.as_ref() == Some(&too_late) {
+                *outcome = Some(Outcome::rejected(&Rejection::of(Code::Timeout)));
+            }
+        }
+    }
+
     fn keep(&mut self, first: usize, outcomes: Vec<Outcome>) {
         for (slot, outcome) in self.outcomes[first..].iter_mut().zip(outcomes) {
             *slot = Some(outcome);
@@ -69,8 +83,9 @@ impl Settled {
     }
 }
 
-/// Settles a batch, but for those who want a row that somebody keeps locked.
-pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: &[Arc<Envelope>]) -> Settled {
+/// Settles a batch, but for those who want a row that somebody keeps locked. `came_again` says which commands another
+/// worker may be at, so that what it does with them is not known.
+pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: &[Arc<Envelope>], came_again: &[bool]) -> Settled {
     let mut settled = Settled { outcomes: vec![None; commands.len()], casualties: Vec::new() };
     // Ranges still to do; halves of a failed range are pushed back, the earlier half on top.
     let mut ranges = Vec::new();
@@ -93,24 +108,24 @@ pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: &[Arc<Envelop
             }
         }
     }
+    settled.doubt_late(commands, came_again);
     settled
 }
 
 /// Settles those who wanted a locked row, each by itself, as soon as they can have it; after a while they are given up.
-/// They take `turns` with those of other batches. Of some commands another worker `may_be_at_it`: what came of them is not
-/// known then.
+/// They take `turns` with those of other batches.
 pub(super) async fn settle_parted<L: LaneWorker>(
     lane: &Arc<L>,
     commands: &[Arc<Envelope>],
     settled: &mut Settled,
     turns: &Mutex<()>,
-    may_be_at_it: impl Fn(usize) -> bool,
+    came_again: &[bool],
 ) {
     let locked_until = Instant::now() + LOCKED_MAX;
     loop {
         let open: Vec<usize> = (0..commands.len()).filter(|n| settled.outcomes[*n].is_none()).collect();
         if open.is_empty() {
-            return;
+            return settled.doubt_late(commands, came_again);
         }
         tokio::time::sleep(LOCKED_PAUSE).await;
         for n in open {
@@ -123,9 +138,7 @@ pub(super) async fn settle_parted<L: LaneWorker>(
                 Err(Obstacle::Locked(_)) if Instant::now() < locked_until => {}
                 Err(Obstacle::Locked(reason)) => {
                     tracing::warn!(lane = %L::LANE, reason, "a row is locked for too long; a command may come again");
-                    match kept_or(lane, &commands[n..=n], |command| locked_out(command, may_be_at_it(n)))
-                        .await
-                        .remove(0)
+                    match kept_or(lane, &commands[n..=n], |command| locked_out(command, came_again[n])).await.remove(0)
                     {
                         Ok(outcome) => settled.outcomes[n] = Some(outcome),
                         Err(code) => settled.give_up(n, code, reason),
@@ -170,9 +183,8 @@ async fn settle_range<L: LaneWorker>(
             Vec::new()
         } else {
             let work = lane.clone().settle(in_time.clone());
-            // A task of its own: a panic ends only that, and database work is never cancelled half-way.
-            let task = if in_haste { tokio::spawn(pool::in_haste(work)) } else { tokio::spawn(work) };
-            match task.await {
+            let done = if in_haste { bounded(pool::in_haste(work)).await } else { bounded(work).await };
+            match done {
                 Ok(Ok(outcomes)) => outcomes,
                 Ok(Err(failure)) => match failure.remedy() {
                     Remedy::Isolate => return Err(Obstacle::OneOfThem(failure.to_string())),
@@ -196,6 +208,21 @@ async fn settle_range<L: LaneWorker>(
     }
 }
 
+/// Does database work in a task of its own: a panic ends only that, and the work is not cancelled half-way, unless Postgres
+/// is silent. Its connection is closed then, whatever state it was in.
+async fn bounded<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<Result<T, Failure>, JoinError> {
+    let mut task = tokio::spawn(work);
+    match tokio::time::timeout(WORK_MAX, &mut task).await {
+        Ok(done) => done,
+        Err(_) => {
+            task.abort();
+            Ok(Err(Failure::Silent))
+        }
+    }
+}
+
 /// What some commands that are not settled did before, or else why nothing was done.
 async fn kept_or<L: LaneWorker>(
     lane: &Arc<L>,
@@ -204,7 +231,12 @@ async fn kept_or<L: LaneWorker>(
 ) -> Vec<Result<Outcome, Code>> {
     let with_effect = |command: &&Arc<Envelope>| command.command.name().has_effect();
     let ids: Vec<Uuid> = commands.iter().filter(with_effect).map(|command| command.id).collect();
-    let kept = if ids.is_empty() { Ok(HashMap::new()) } else { lane.kept(&ids).await };
+    let kept = if ids.is_empty() {
+        Ok(HashMap::new())
+    } else {
+        let lane = lane.clone();
+        bounded(async move { lane.kept(&ids).await }).await.unwrap_or(Err(Failure::Silent))
+    };
     if let Err(failure) = &kept {
         tracing::warn!(lane = %L::LANE, %failure, "what commands did before is not known");
     }
@@ -223,11 +255,11 @@ mod tests {
     use onsale_common::contract::{Command, Lane, admission};
 
     use super::*;
-    use crate::failure::Failure;
 
-    /// A lane that refuses, panics or stumbles over the commands that it is told to.
+    /// A lane that refuses, panics or stumbles over the commands that it is told to, or hears nothing of Postgres.
     #[derive(Default)]
     struct Stumbling {
+        hears_nothing: Mutex<u32>,
         refuses: Vec<Uuid>,
         panics: Vec<Uuid>,
         done: Vec<Uuid>,
@@ -238,6 +270,15 @@ mod tests {
         const LANE: Lane = Lane::Admission;
 
         async fn settle(self: Arc<Self>, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
+            let hears_nothing = {
+                let mut times = self.hears_nothing.lock().unwrap();
+                let hears_nothing = *times > 0;
+                *times -= u32::from(hears_nothing);
+                hears_nothing
+            };
+            if hears_nothing {
+                std::future::pending::<()>().await;
+            }
             {
                 let mut overtaken = self.overtaken.lock().unwrap();
                 if *overtaken > 0 {
@@ -285,18 +326,27 @@ mod tests {
             overtaken: Mutex::new(3),
             ..Stumbling::default()
         });
-        let settled = settle(&lane, &commands).await;
+        let settled = settle(&lane, &commands, &[false; 100]).await;
         for (n, outcome) in settled.of(&(0..100)).enumerate() {
             assert_eq!(outcome.ok, n != 17 && n != 80, "command {n}");
         }
         assert_eq!(settled.casualties.iter().map(|casualty| casualty.at).collect::<Vec<_>>(), [17, 80]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn work_that_hears_nothing_of_postgres_is_given_up_and_begun_again() {
+        let commands = commands(3, Time::now().plus(Duration::from_secs(3600)));
+        let lane = Arc::new(Stumbling { hears_nothing: Mutex::new(2), ..Stumbling::default() });
+        let started = tokio::time::Instant::now();
+        assert!(settle(&lane, &commands, &[false; 3]).await.of(&(0..3)).all(|outcome| outcome.ok));
+        assert!(started.elapsed() >= WORK_MAX * 2, "{:?}", started.elapsed());
+    }
+
     #[tokio::test]
     async fn a_command_past_its_deadline_is_not_executed() {
         let commands = commands(2, Time(Time::now().0 - chrono::TimeDelta::seconds(1)));
         let lane = Arc::new(Stumbling { panics: vec![commands[0].id], ..Default::default() });
-        let settled = settle(&lane, &commands).await;
+        let settled = settle(&lane, &commands, &[true; 2]).await;
         assert!(settled.of(&(0..2)).all(|outcome| outcome.json.contains("DEADLINE_EXCEEDED")));
         assert!(settled.casualties.is_empty());
     }
@@ -306,11 +356,14 @@ mod tests {
         let past = Time(Time::now().0 - chrono::TimeDelta::seconds(1));
         let commands = commands_to(&Command::LeaveQueue(admission::LeaveQueue::default()), 2, past);
         let lane = Arc::new(Stumbling { done: vec![commands[1].id], ..Stumbling::default() });
-        let outcomes: Vec<_> = settle(&lane, &commands).await.of(&(0..2)).collect();
+        let outcomes: Vec<_> = settle(&lane, &commands, &[false; 2]).await.of(&(0..2)).collect();
         assert!(outcomes[0].json.contains("DEADLINE_EXCEEDED"), "{outcomes:?}");
         assert_eq!(outcomes[1], Outcome::done(&commands[1].id));
+        let outcomes: Vec<_> = settle(&lane, &commands, &[true; 2]).await.of(&(0..2)).collect();
+        assert!(outcomes[0].json.contains("TIMEOUT"), "another worker may be at it: {outcomes:?}");
+        assert_eq!(outcomes[1], Outcome::done(&commands[1].id));
         let away = Arc::new(Stumbling { refuses: vec![commands[0].id], ..Stumbling::default() });
-        let outcomes: Vec<_> = settle(&away, &commands).await.of(&(0..2)).collect();
+        let outcomes: Vec<_> = settle(&away, &commands, &[false; 2]).await.of(&(0..2)).collect();
         assert!(outcomes.iter().all(|outcome| outcome.json.contains("TIMEOUT")), "{outcomes:?}");
     }
 }

@@ -23,6 +23,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// and for those of cron, for some ten milliseconds.
 const LANE_LOCK_TIMEOUT: &str = "500ms";
 /// The same in [haste](in_haste): a batch may have to be tried many times.
+/// How long a connection that comes back in an unknown state may take to be cleaned.
+const CLEANING_TIMEOUT: Duration = Duration::from_secs(2);
 const HASTY_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10ms'";
 /// How old plans may be. Postgres keeps a plan until it has new statistics, within a minute or so, and one that was made
 /// for a handful of rows may walk through a whole table, which a sale fills in that minute.
@@ -114,7 +116,9 @@ pub fn open(config: &PostgresConfig, process: &str, plans: Plans) -> Result<Pool
         })
         .after_release(|connection, _| {
             Box::pin(async move {
-                connection.execute("ROLLBACK").await?;
+                // One that hears nothing of Postgres is closed.
+                let cleaned = tokio::time::timeout(CLEANING_TIMEOUT, connection.execute("ROLLBACK"));
+                cleaned.await.map_err(|_| Error::PoolTimedOut)??;
                 Ok(true)
             })
         })

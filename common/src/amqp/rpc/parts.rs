@@ -79,5 +79,5 @@ fn says_that_nothing_was_done(error: &[u8]) -> bool {
         code: Code,
     }
     let told: Option<OnlyCode> = serde_json::from_slice(error).ok();
-    told.is_some_and(|told| matches!(told.code, Code::Overloaded | Code::DeadlineExceeded))
+    told.is_some_and(|told| matches!(told.code, Code::Overloaded | Code::DeadlineExceeded | Code::Internal))
 }
