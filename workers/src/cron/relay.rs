@@ -7,7 +7,7 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{self, FutureExt, join_all};
 use futures_util::poll;
@@ -29,8 +29,10 @@ use crate::store::outbox::StoredEvent;
 
 /// Events published before their confirms are awaited.
 const CHUNK: i64 = 500;
+/// A run ends after this, although more may wait: one that does not end is taken to be stuck.
+const RUN_FOR: Duration = Duration::from_secs(60);
 
-/// The relay, with the channel that it publishes on while there is one.
+/// The relay, with the channel that it publishes on while there is one and the broker takes messages.
 pub(super) struct Relay {
     crew: Crew,
     channel: Mutex<Option<Channel>>,
@@ -55,9 +57,11 @@ impl Relay {
                 topology.declare(&connection).await?;
                 let channel = within("open a channel", connection.create_channel()).await?;
                 within("ask for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-                self.set(Some(channel.clone()));
-                ready.set(true);
                 while channel.status().connected() && connection.status().connected() {
+                    // Under an alarm of the broker the library would keep what is published, without bound.
+                    let blocked = connection.status().blocked();
+                    self.set((!blocked).then(|| channel.clone()));
+                    ready.set(!blocked);
                     tokio::select! {
                         () = tokio::time::sleep(Duration::from_millis(250)) => {}
                         () = shutdown.cancelled() => return Ok(()),
@@ -85,8 +89,9 @@ impl Relay {
     pub(super) async fn run(self: std::sync::Arc<Self>) -> Result<u64, Failure> {
         let pool = &self.crew.servers.pool;
         let (mut count, mut horizon) = (0, 0);
+        let ends_at = Instant::now() + RUN_FOR;
         while let Some(channel) = self.channel() {
-            if !self.crew.claim("relay").await? {
+            if Instant::now() > ends_at || !self.crew.claim("relay").await? {
                 break;
             }
             let mut db = pool.acquire().await?;

@@ -21,6 +21,10 @@ use crate::failure::Failure;
 /// How often a job's last ring is looked at; one that is overdue by longer than that has been missed.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
+/// How long a run may take. Postgres bounds each of its steps far below that; a run that takes longer waits for an answer
+/// that was lost on its way, or has more to do than it may in one run.
+const RUN_MAX: Duration = Duration::from_secs(120);
+
 /// When a job runs: a cron expression with seconds, in UTC.
 #[derive(Debug, Clone)]
 pub(super) struct Expression {
@@ -29,10 +33,11 @@ pub(super) struct Expression {
 }
 
 impl Expression {
-    /// Whether a ring after `last` has been missed by now.
+    /// Whether a ring after `last` has been missed by now. A clock that was set back has the scheduler wait for the time
+    /// at which it would have rung next.
     fn has_missed(&self, last: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let due = self.cron.find_next_occurrence(&last, false);
-        due.is_ok_and(|due| now - due > TimeDelta::from_std(WATCH_EVERY).unwrap_or(TimeDelta::MAX))
+        last > now || due.is_ok_and(|due| now - due > TimeDelta::from_std(WATCH_EVERY).unwrap_or(TimeDelta::MAX))
     }
 }
 
@@ -99,7 +104,11 @@ impl Job {
         loop {
             let started = Instant::now();
             // A task of its own, so that a panic ends only this run.
-            let did = tokio::spawn((self.work)()).await;
+            let mut task = tokio::spawn((self.work)());
+            let did = tokio::time::timeout(RUN_MAX, &mut task).await.unwrap_or_else(|_| {
+                task.abort();
+                Ok(Err(Failure::Silent))
+            });
             metrics::histogram!("onsale_cron_seconds", "job" => self.name).record(started.elapsed());
             match did {
                 Ok(Ok(count)) => metrics::counter!("onsale_cron_done_total", "job" => self.name).increment(count),
@@ -176,6 +185,7 @@ mod tests {
         assert!(hourly.has_missed(last, time("2026-01-31T10:00:06Z")));
         assert!(!every_second.has_missed(last, time("2026-01-31T09:00:06Z")));
         assert!(every_second.has_missed(last, time("2026-01-31T09:00:07Z")));
+        assert!(every_second.has_missed(last, time("2026-01-31T08:59:59Z")), "the clock was set back");
         for wrong in ["every second", "* * * * *", "", "61 * * * * *"] {
             assert!(wrong.parse::<Expression>().is_err(), "{wrong}");
         }

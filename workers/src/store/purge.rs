@@ -18,20 +18,26 @@ pub struct Keeping {
     pub attempts: Duration,
 }
 
-/// Deletes one chunk of everything over age; returns how many rows went. Keys go with their outcomes; an event goes only
+/// Deletes one chunk of everything over age; returns how many rows went. Keys go before their outcomes; an event goes only
 /// once it is published, a token only once it is over: what ended so long ago was issued before that, and young tokens need
 /// not be looked at.
 ///
 /// # Errors
 /// When Postgres fails.
 pub async fn chunk(db: &mut PgConnection, keeping: &Keeping) -> Result<u64, Failure> {
+    let keys = delete(
+        db,
+        keeping.effects,
+        "DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM idempotency_keys
+             WHERE created_at < now() - $1 * interval '1 second' LIMIT $2))",
+    )
+    .await?;
+    // A key without its outcome could neither be told nor used again.
+    if keys == CHUNK.unsigned_abs() {
+        return Ok(keys);
+    }
     let statements = [
-        (
-            keeping.effects,
-            "DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
-                 SELECT ctid FROM idempotency_keys
-                 WHERE created_at < now() - $1 * interval '1 second' LIMIT $2))",
-        ),
         (
             keeping.effects,
             "DELETE FROM command_outcomes WHERE ctid = ANY(ARRAY(
@@ -58,9 +64,13 @@ pub async fn chunk(db: &mut PgConnection, keeping: &Keeping) -> Result<u64, Fail
                  WHERE attempted_at < now() - $1 * interval '1 second' LIMIT $2))",
         ),
     ];
-    let mut gone = 0;
+    let mut gone = keys;
     for (age, statement) in statements {
-        gone += sqlx::query(statement).bind(age.as_secs_f64()).bind(CHUNK).execute(&mut *db).await?.rows_affected();
+        gone += delete(db, age, statement).await?;
     }
     Ok(gone)
+}
+
+async fn delete(db: &mut PgConnection, age: Duration, statement: &'static str) -> Result<u64, Failure> {
+    Ok(sqlx::query(statement).bind(age.as_secs_f64()).bind(CHUNK).execute(db).await?.rows_affected())
 }
