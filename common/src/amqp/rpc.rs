@@ -1,6 +1,6 @@
 //! The client that bundles commands: requests that come while the broker is busy travel together.
 //!
-//! Per lane and partition at most `bundles_in_flight` bundles are under way. A request that finds a free slot leaves at
+//! Per line (a lane's partition) at most `bundles_in_flight` bundles are under way. A request that finds a free slot leaves at
 //! once; while the slots are busy requests gather, and the next free slot takes all that wait, up to the bundle's bound.
 //! No timer holds anything back: an idle system adds no latency, and load makes the bundles bigger. A slot does not wait for
 //! ever for a bundle that a hanging worker has (`partition`).
@@ -92,10 +92,18 @@ pub struct RawReply {
 struct Waiting {
     id: Uuid,
     json: Vec<u8>,
-    may_take_long: bool,
     expires: Instant,
     sent: Arc<AtomicBool>,
     answer: oneshot::Sender<Result<RawReply, CallError>>,
+}
+
+/// Where commands wait for a bundle together.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    lane: Lane,
+    partition: u16,
+    /// Those that may take long, which must not keep the others of their partition waiting for their common reply.
+    slow: bool,
 }
 
 /// The reply to a bundle.
@@ -111,7 +119,8 @@ pub struct RpcClient(Arc<Shared>);
 
 struct Shared {
     config: RpcConfig,
-    lanes: Vec<Vec<Mutex<Partition>>>,
+    /// Of each lane the partitions, of each partition the quick line and the slow one.
+    lanes: Vec<Vec<[Mutex<Partition>; 2]>>,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -127,8 +136,8 @@ struct Link {
 impl RpcClient {
     /// A client that is not connected yet; [`RpcClient::run`] connects it.
     pub fn new(config: RpcConfig) -> Self {
-        let lanes =
-            Lane::ALL.iter().map(|_| (0..config.topology.partitions).map(|_| Mutex::default()).collect()).collect();
+        let partitions = || (0..config.topology.partitions).map(|_| Default::default()).collect();
+        let lanes = Lane::ALL.iter().map(|_| partitions()).collect();
         Self(Arc::new(Shared { config, lanes, link: Mutex::new(None) }))
     }
 
@@ -152,7 +161,7 @@ impl RpcClient {
         let by_schedule = matches!(lane, Lane::Reservation | Lane::Payment) && schedule != ScheduleId::SERVICE_WIDE;
         by_schedule && {
             let partition = self.0.config.topology.partition(schedule.get().unsigned_abs());
-            self.0.partition(lane, partition).is_full(&self.0.config)
+            self.0.state(Line { lane, partition, slow: false }).is_full(&self.0.config)
         }
     }
 
@@ -162,14 +171,14 @@ impl RpcClient {
     /// [`CallError::Refused`] when nothing was done, [`CallError::NoAnswer`] when that is not known.
     pub async fn call(&self, envelope: &Envelope) -> Result<RawReply, CallError> {
         let name = envelope.command.name();
-        let (lane, may_take_long) = (name.lane(), name.may_take_long());
         let partition = self.0.config.topology.partition(envelope.command.partition_key(envelope.token));
+        let line = Line { lane: name.lane(), partition, slow: name.may_take_long() };
         let sent = Arc::new(AtomicBool::new(false));
         let expires = Instant::now() + envelope.deadline.since(Time::now()) + REPLY_GRACE;
         let (answer, reply) = oneshot::channel();
         let (id, json) = (envelope.id, envelope.encode());
-        let waiting = Waiting { id, json, may_take_long, expires, sent: sent.clone(), answer };
-        self.0.clone().enqueue(lane, partition, waiting)?;
+        let waiting = Waiting { id, json, expires, sent: sent.clone(), answer };
+        self.0.clone().enqueue(line, waiting)?;
         match tokio::time::timeout_at(expires, reply).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) if sent.load(Ordering::Relaxed) => Err(CallError::NoAnswer),
@@ -179,13 +188,13 @@ impl RpcClient {
 }
 
 impl Shared {
-    fn partition(&self, lane: Lane, partition: u16) -> MutexGuard<'_, Partition> {
-        lock(&self.lanes[lane as usize][usize::from(partition)])
+    fn state(&self, line: Line) -> MutexGuard<'_, Partition> {
+        lock(&self.lanes[line.lane as usize][usize::from(line.partition)][usize::from(line.slow)])
     }
 
-    fn enqueue(self: Arc<Self>, lane: Lane, partition: u16, waiting: Waiting) -> Result<(), CallError> {
+    fn enqueue(self: Arc<Self>, line: Line, waiting: Waiting) -> Result<(), CallError> {
         let bundle = {
-            let mut state = self.partition(lane, partition);
+            let mut state = self.state(line);
             if state.is_full(&self.config) {
                 return Err(CallError::Refused);
             }
@@ -193,26 +202,26 @@ impl Shared {
             state.take_slot(&self.config)
         };
         if let Some(bundle) = bundle {
-            tokio::spawn(self.carry(lane, partition, bundle));
+            tokio::spawn(self.carry(line, bundle));
         }
         Ok(())
     }
 
-    /// Occupies one slot of a partition for as long as commands wait for it.
-    async fn carry(self: Arc<Self>, lane: Lane, partition: u16, first: Vec<Waiting>) {
+    /// Occupies one slot of a line for as long as commands wait for it.
+    async fn carry(self: Arc<Self>, line: Line, first: Vec<Waiting>) {
         let mut next = Some(first);
         while let Some(bundle) = next {
             let commands = bundle.len();
-            let patience = self.partition(lane, partition).patience();
-            let mut exchange = Box::pin(self.clone().exchange(lane, partition, bundle));
+            let patience = self.state(line).patience();
+            let mut exchange = Box::pin(self.clone().exchange(line, bundle));
             let in_time = tokio::time::timeout(patience, &mut exchange).await.is_ok();
-            let mut state = self.partition(lane, partition);
+            let mut state = self.state(line);
             if !in_time {
                 state.begin_overdue(commands);
                 let shared = self.clone();
                 tokio::spawn(async move {
                     exchange.await;
-                    shared.partition(lane, partition).end_overdue(commands);
+                    shared.state(line).end_overdue(commands);
                 });
             }
             next = state.next_bundle(&self.config);
@@ -220,7 +229,8 @@ impl Shared {
     }
 
     /// Sends one bundle, waits for its reply and hands out the parts.
-    async fn exchange(self: Arc<Self>, lane: Lane, partition: u16, bundle: Vec<Waiting>) {
+    async fn exchange(self: Arc<Self>, line: Line, bundle: Vec<Waiting>) {
+        let Line { lane, partition, .. } = line;
         let Some(link) = lock(&self.link).clone().filter(|link| !link.publisher.status().blocked()) else {
             return parts::refuse(bundle);
         };
@@ -233,7 +243,7 @@ impl Shared {
         lock(&link.pending).insert(correlation, sender);
         match link.publish(lane, partition, correlation, &bundle).await {
             Ok(true) => {
-                if let Some(reply) = self.reply(&link, lane, partition, correlation, &bundle, reply).await {
+                if let Some(reply) = self.reply(&link, line, correlation, &bundle, reply).await {
                     parts::hand_out(bundle, &reply.body, reply.was_repeated);
                 }
             }
@@ -250,31 +260,30 @@ impl Shared {
     async fn reply(
         &self,
         link: &Link,
-        lane: Lane,
-        partition: u16,
+        line: Line,
         correlation: u64,
         bundle: &[Waiting],
         mut reply: oneshot::Receiver<Bytes>,
     ) -> Option<BundleReply> {
+        let Line { lane, partition, slow } = line;
         let first_published_at = Instant::now();
         // The bundle is given up when the last of its callers has.
         let given_up_at = bundle.iter().map(|waiting| waiting.expires).max()?;
-        let may_take_long = bundle.iter().any(|waiting| waiting.may_take_long);
-        let mut patience = self.partition(lane, partition).patience();
+        let mut patience = self.state(line).patience();
         let mut published_at = first_published_at;
         loop {
-            let overdue_at = if may_take_long { given_up_at } else { given_up_at.min(Instant::now() + patience) };
+            let overdue_at = if slow { given_up_at } else { given_up_at.min(Instant::now() + patience) };
             let was_repeated = published_at > first_published_at;
             if let Ok(reply) = tokio::time::timeout_at(overdue_at, &mut reply).await {
                 let body = reply.ok()?;
                 // Since the last time, whichever this answers: that workers are slow shows in it, and not that one hangs.
-                self.partition(lane, partition).answered_after(published_at.elapsed());
+                self.state(line).answered_after(published_at.elapsed());
                 return Some(BundleReply { body, was_repeated });
             }
             if overdue_at == given_up_at {
                 return None;
             }
-            if !was_repeated || self.partition(lane, partition).answered_since(first_published_at) {
+            if !was_repeated || self.state(line).answered_since(first_published_at) {
                 metrics::counter!(BUNDLES_REPEATED, "lane" => lane.name()).increment(1);
                 published_at = Instant::now();
                 tokio::select! {

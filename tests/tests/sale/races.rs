@@ -1,10 +1,11 @@
 //! Requests that meet: each race is decided once, whichever workers run it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use onsale_stack::role::Role;
 use onsale_tests::{Answer, Client, Sale, seat};
+use reqwest::Method;
 use serde_json::json;
 
 fn count(answers: &[Answer], said: (u16, &str)) -> usize {
@@ -199,5 +200,35 @@ async fn who_comes_too_late_is_told_so_without_postgres() {
     // Seats of another schedule are never this one's to lock: whoever asks is told the same.
     let (one, other) = (fan.hold(1, 1, &[seat(2, 1)], &first).await, fan.hold(3, 1, &[seat(2, 1)], &third).await);
     assert_eq!((one.status, one.said()), (404, other.said()), "{one:?}");
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_logs_in_keeps_nobody_from_a_balance() {
+    let sale = Sale::start(&[]).await;
+    let fan = &sale.client;
+    let tokens = join_all((1..=20).map(|user| fan.token(user, 1))).await;
+    let log_in = async |user: i64| {
+        let login = json!({ "email": format!("user{user}@example.com"), "password": "onsale-demo" });
+        fan.send(Method::POST, "/api/v1/auth/login", &[], Some(login.to_string())).await
+    };
+    let crowd = join_all((1..=400).map(log_in));
+    let balances = async {
+        let mut slowest = Duration::ZERO;
+        for (token, user) in tokens.iter().zip(1..) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let asked = Instant::now();
+            assert_eq!(fan.charge(user, 1_000, token).await.status, 200);
+            let balance = fan.get(&format!("/api/v1/users/{user}/balance"), token).await;
+            assert_eq!(balance.data()["currentBalance"], 1_000);
+            slowest = slowest.max(asked.elapsed());
+        }
+        slowest
+    };
+    let (logins, slowest) = tokio::join!(crowd, balances);
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    let count = |status: u16| logins.iter().filter(|answer| answer.status == status).count();
+    assert!(count(200) > 20 && count(503) > 20, "{} logged in, {} were refused", count(200), count(503));
+    assert_eq!(count(200) + count(503) + count(504), 400);
     sale.finish().await;
 }

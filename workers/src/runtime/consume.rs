@@ -112,6 +112,9 @@ async fn session<L: LaneWorker>(
     Ok(())
 }
 
+/// Deliveries that are settled together, in the order in which they came.
+type Batch = Vec<(Delivery, Bundle)>;
+
 /// The consumer of one partition's queue.
 struct PartitionWorker {
     desk: Desk,
@@ -159,9 +162,17 @@ impl PartitionWorker {
                 Some(ended) = serving.join_next() => { served(ended)?; continue }
                 delivery = self.deliveries.next() => self.delivered(delivery)?,
             };
-            let batch = self.drain::<L>(first)?;
-            lock(&self.desk.unacked).insert(batch[0].0.delivery_tag);
-            serving.spawn(self.desk.clone().serve(lane.clone(), batch, slot));
+            // What may take long takes no slot: it is few at a time, and the others would wait for it.
+            let (slow, quick): (Batch, Batch) = self
+                .drain::<L>(first)?
+                .into_iter()
+                .partition(|(_, bundle)| bundle.commands().any(|command| command.command.name().may_take_long()));
+            for (batch, slot) in [(quick, Some(slot)), (slow, None)] {
+                if let Some((first, _)) = batch.first() {
+                    lock(&self.desk.unacked).insert(first.delivery_tag);
+                    serving.spawn(self.desk.clone().serve(lane.clone(), batch, slot));
+                }
+            }
         }
         while let Some(ended) = serving.join_next().await {
             served(ended)?;
@@ -179,7 +190,7 @@ impl PartitionWorker {
     }
 
     /// Takes every delivery that is here already, up to the batch's bound.
-    fn drain<L: LaneWorker>(&mut self, first: Delivery) -> Result<Vec<(Delivery, Bundle)>, AmqpError> {
+    fn drain<L: LaneWorker>(&mut self, first: Delivery) -> Result<Batch, AmqpError> {
         let mut batch = Vec::new();
         let mut commands = 0;
         let mut next = Some(first);
@@ -239,8 +250,8 @@ impl Desk {
     async fn serve<L: LaneWorker>(
         self,
         lane: Arc<L>,
-        batch: Vec<(Delivery, Bundle)>,
-        slot: OwnedSemaphorePermit,
+        batch: Batch,
+        slot: Option<OwnedSemaphorePermit>,
     ) -> Result<(), AmqpError> {
         let started = Instant::now();
         let commands: Vec<_> = batch.iter().flat_map(|(_, bundle)| bundle.commands().cloned()).collect();
@@ -287,11 +298,11 @@ impl Desk {
         Ok(())
     }
 
-    /// Acks a batch at once, where none before it is still to be acked: an ack of several is one of all up to a tag, and
-    /// deliveries of a channel come in order of their tags.
+    /// Acks a batch at once, where none that began before its end is still to be acked: an ack of several is one of all up
+    /// to a tag.
     async fn ack_all(&self, batch: &[(Delivery, Bundle)]) -> Result<(), AmqpError> {
         let tags: Vec<u64> = batch.iter().map(|(delivery, _)| delivery.delivery_tag).collect();
-        let multiple = lock(&self.unacked).first() == tags.first();
+        let multiple = lock(&self.unacked).range(..=tags[tags.len() - 1]).eq(&tags[..1]);
         for tag in if multiple { &tags[tags.len() - 1..] } else { &tags[..] } {
             within("ack a batch", self.channel.basic_ack(*tag, BasicAckOptions { multiple })).await?;
         }

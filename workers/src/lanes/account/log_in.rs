@@ -39,12 +39,8 @@ async fn check(command: &Envelope, found: Option<Credentials>) -> Result<UserId,
         Some(Credentials { user, password_hash }) => (Some(user), password_hash),
         None => (None, password::NOBODYS.to_owned()),
     };
-    let matches = password::in_turn(command.deadline, move || password::verify(&password, &hash)).await;
-    match (matches, user) {
-        (Some(true), Some(user)) => Ok(user),
-        (Some(_), _) => Err(Code::LoginFailed.into()),
-        (None, _) => Err(Code::DeadlineExceeded.into()),
-    }
+    let matches = password::in_turn(command.deadline, move || password::verify(&password, &hash)).await?;
+    user.filter(|_| matches).ok_or_else(|| Code::LoginFailed.into())
 }
 
 fn access(lane: &AccountLane, user_id: UserId) -> Result<Outcome, Rejection> {

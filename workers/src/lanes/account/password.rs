@@ -2,6 +2,7 @@
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use onsale_common::contract::Code;
 use onsale_common::time::Time;
 use tokio::sync::Semaphore;
 
@@ -21,6 +22,9 @@ const RESERVED_KIB: usize = 33 * 1024;
 
 /// Hashes at the same time in a process: each keeps a core busy for some 30 ms.
 static TURNS: Semaphore = Semaphore::const_new(2);
+/// Those that are hashed or wait for it in a process: on two cores their turns come within four seconds, of the five that
+/// their askers wait.
+static LINE: Semaphore = Semaphore::const_new(256);
 
 /// A hash that no password has: what a login with an unknown address is checked against, so that it takes as long.
 pub(super) const NOBODYS: &str =
@@ -69,14 +73,21 @@ fn derive(params: &Params, password: &str, salt: &[u8]) -> argon2::password_hash
     })
 }
 
-/// Does some hashing when its turn comes, away from the threads that serve the network; `None` when the deadline of its
-/// command has passed by then: a backlog is not worked off for callers that have gone.
-pub(super) async fn in_turn<T: Send + 'static>(deadline: Time, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Does some hashing when its turn comes, away from the threads that serve the network.
+///
+/// # Errors
+/// `OVERLOADED` when the line is too long, `DEADLINE_EXCEEDED` when the deadline of its command has passed by its turn: a
+/// backlog is not worked off for callers that have gone.
+pub(super) async fn in_turn<T: Send + 'static>(
+    deadline: Time,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Code> {
+    let _place = LINE.try_acquire().map_err(|_| Code::Overloaded)?;
     let _turn = TURNS.acquire().await.expect("the semaphore is never closed");
     if deadline <= Time::now() {
-        return None;
+        return Err(Code::DeadlineExceeded);
     }
-    Some(tokio::task::spawn_blocking(work).await.expect("hashing does not panic"))
+    Ok(tokio::task::spawn_blocking(work).await.expect("hashing does not panic"))
 }
 
 #[cfg(test)]

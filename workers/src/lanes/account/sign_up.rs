@@ -18,8 +18,8 @@ use crate::store::users::{NewUser, Taken};
 
 /// What became of the password of a sign-up.
 enum Hashed {
-    /// Its deadline passed before its turn came.
-    TooLate,
+    /// Its turn did not come in time.
+    Not(Code),
     /// The name or the address is taken.
     NotNeeded,
     Done(String),
@@ -28,20 +28,23 @@ enum Hashed {
 /// Settles sign-ups in one transaction, which begins when their passwords are hashed.
 pub(super) async fn settle(lane: &AccountLane, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
     let hashed = hash_passwords(lane, &commands).await?;
-    let too_late: Vec<bool> = hashed.iter().map(|hashed| matches!(hashed, Hashed::TooLate)).collect();
+    let refused: Vec<Option<Code>> =
+        hashed.iter().map(|hashed| if let Hashed::Not(code) = hashed { Some(*code) } else { None }).collect();
     let (in_time, hashes) = commands
         .into_iter()
         .zip(hashed)
         .filter_map(|(command, hashed)| match hashed {
-            Hashed::TooLate => None,
+            Hashed::Not(_) => None,
             Hashed::NotNeeded => Some((command, None)),
             Hashed::Done(hash) => Some((command, Some(hash))),
         })
         .unzip();
     let mut settled = create(lane, in_time, hashes).await?.into_iter();
-    let outcome = |too_late| if too_late { None } else { settled.next() };
-    let deadline_exceeded = || Outcome::rejected(&Rejection::of(Code::DeadlineExceeded));
-    Ok(too_late.into_iter().map(outcome).map(|outcome| outcome.unwrap_or_else(deadline_exceeded)).collect())
+    let outcome = |refused: Option<Code>| match refused {
+        Some(code) => Outcome::rejected(&Rejection::of(code)),
+        None => settled.next().expect("each that is not refused is settled"),
+    };
+    Ok(refused.into_iter().map(outcome).collect())
 }
 
 async fn hash_passwords(lane: &AccountLane, commands: &[Arc<Envelope>]) -> Result<Vec<Hashed>, Failure> {
@@ -57,8 +60,8 @@ async fn hash_passwords(lane: &AccountLane, commands: &[Arc<Envelope>]) -> Resul
         };
         let password = new.password.clone();
         match password::in_turn(command.deadline, move || password::hash(&password)).await {
-            Some(hash) => hash.map(Hashed::Done),
-            None => Ok(Hashed::TooLate),
+            Ok(hash) => hash.map(Hashed::Done),
+            Err(code) => Ok(Hashed::Not(code)),
         }
     };
     join_all(commands.iter().zip(taken).map(hash)).await.into_iter().collect()
