@@ -1,12 +1,38 @@
-//! Processor time and memory of processes, as the kernel counts them.
+//! Processor time and memory of processes, as the kernel counts them, and whom it lets interrupt others.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
+use anyhow::{Context, Result, ensure};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Ticks in a second of `/proc/PID/stat` (USER_HZ, which is 100 on every Linux that is built for servers).
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// How the kernel schedules a process.
+#[derive(Debug, Clone, Copy)]
+pub enum Class {
+    /// It may interrupt others when it is woken.
+    Ordinary,
+    /// It waits for its turn.
+    Batch,
+}
+
+/// Has this process, all its threads, be scheduled from now on as given.
+///
+/// # Errors
+/// When `chrt`, which is of the same package as `mount`, cannot do that.
+pub fn schedule_bench_as(class: Class) -> Result<()> {
+    let class = match class {
+        Class::Ordinary => "--other",
+        Class::Batch => "--batch",
+    };
+    let this = std::process::id().to_string();
+    let done = Command::new("chrt").args(["--all-tasks", class, "--pid", "0", &this]).status().context("chrt")?;
+    ensure!(done.success(), "chrt {class} ended with {done}");
+    Ok(())
+}
 
 /// Processor time of this process.
 pub fn own_seconds() -> f64 {
