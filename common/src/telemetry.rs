@@ -19,7 +19,7 @@ pub const BUNDLE_COMMANDS: &str = "onsale_bundle_commands";
 pub const BUNDLES_REPEATED: &str = "onsale_bundles_repeated_total";
 /// Commands that a worker decided in one batch, by lane.
 pub const BATCH_COMMANDS: &str = "onsale_batch_commands";
-/// How long a worker took for one batch, from the first drained delivery to the last ack, by lane.
+/// How long a worker took for one batch, from the first drained delivery to the last outcome, by lane.
 pub const BATCH_SECONDS: &str = "onsale_batch_seconds";
 
 /// What a process logs, and how.

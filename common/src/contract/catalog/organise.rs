@@ -1,7 +1,5 @@
 //! The organiser's commands: concerts, schedules with their seats, and the sale's controls.
 
-use std::collections::HashSet;
-
 use chrono::{NaiveDate, NaiveTime, Timelike};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -135,7 +133,7 @@ impl NewSeats {
             return Err(Rejection::invalid_field("seats.count", &format!("must be 1 to {SEATS_PER_SCHEDULE_MAX}")));
         }
         let sections = self.sections();
-        let (mut seats, mut rows) = (0_u64, HashSet::new());
+        let mut seats = 0_u64;
         for section in &sections {
             check_name("seats.sections.name", &section.name)?;
             if !(0..=PRICE_MAX).contains(&section.price) {
@@ -146,12 +144,6 @@ impl NewSeats {
             }
             for row in &section.rows {
                 check_name("seats.sections.rows.row", &row.row)?;
-                if !rows.insert((&section.name, &row.row)) {
-                    return Err(Rejection::invalid_field(
-                        "seats.sections.rows.row",
-                        "names a row of its section twice",
-                    ));
-                }
                 if row.seats == 0 {
                     return Err(Rejection::invalid_field("seats.sections.rows.seats", "must be 1 or more"));
                 }
