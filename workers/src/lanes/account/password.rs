@@ -1,5 +1,8 @@
 //! Passwords: Argon2id with the parameters that OWASP's Password Storage Cheat Sheet names as the least.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use onsale_common::contract::Code;
@@ -21,10 +24,12 @@ const HASH_BYTES: usize = 32;
 const RESERVED_KIB: usize = 33 * 1024;
 
 /// Hashes at the same time in a process: each keeps a core busy for some 30 ms.
-static TURNS: Semaphore = Semaphore::const_new(2);
-/// Those that are hashed or wait for it in a process: on two cores their turns come within four seconds, of the five that
-/// their askers wait.
-static LINE: Semaphore = Semaphore::const_new(256);
+const AT_ONCE: u32 = 2;
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE as usize);
+/// How many are hashed, or wait for their turn.
+static IN_LINE: AtomicU32 = AtomicU32::new(0);
+/// How long a hash takes of late, in microseconds.
+static USUAL_US: AtomicU32 = AtomicU32::new(30_000);
 
 /// A hash that no password has: what a login with an unknown address is checked against, so that it takes as long.
 pub(super) const NOBODYS: &str =
@@ -76,18 +81,42 @@ fn derive(params: &Params, password: &str, salt: &[u8]) -> argon2::password_hash
 /// Does some hashing when its turn comes, away from the threads that serve the network.
 ///
 /// # Errors
-/// `OVERLOADED` when the line is too long, `DEADLINE_EXCEEDED` when the deadline of its command has passed by its turn: a
-/// backlog is not worked off for callers that have gone.
+/// `OVERLOADED` when the line is so long that its turn would hardly come before the deadline of its command,
+/// `DEADLINE_EXCEEDED` when that has passed by its turn: a backlog is not worked off for callers that have gone.
 pub(super) async fn in_turn<T: Send + 'static>(
     deadline: Time,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Code> {
-    let _place = LINE.try_acquire().map_err(|_| Code::Overloaded)?;
+    let (_place, wait) = Place::take();
+    if wait * 5 / 4 > deadline.since(Time::now()) {
+        return Err(Code::Overloaded);
+    }
     let _turn = TURNS.acquire().await.expect("the semaphore is never closed");
     if deadline <= Time::now() {
         return Err(Code::DeadlineExceeded);
     }
-    Ok(tokio::task::spawn_blocking(work).await.expect("hashing does not panic"))
+    let started = Instant::now();
+    let done = tokio::task::spawn_blocking(work).await.expect("hashing does not panic");
+    let took_us = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
+    USUAL_US.store(USUAL_US.load(Ordering::Relaxed) / 8 * 7 + took_us / 8, Ordering::Relaxed);
+    Ok(done)
+}
+
+/// A place in the line for hashing, until it is dropped.
+struct Place;
+
+impl Place {
+    /// A place at the end, and how long those before it will take.
+    fn take() -> (Self, Duration) {
+        let before = IN_LINE.fetch_add(1, Ordering::Relaxed);
+        (Self, Duration::from_micros(USUAL_US.load(Ordering::Relaxed).into()) * before / AT_ONCE)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        IN_LINE.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]
