@@ -113,7 +113,7 @@ async fn session<L: LaneWorker>(
 }
 
 /// Deliveries that are settled together, in the order in which they came.
-type Batch = Vec<(Delivery, Bundle)>;
+type Deliveries = Vec<(Delivery, Bundle)>;
 
 /// The consumer of one partition's queue.
 struct PartitionWorker {
@@ -163,7 +163,7 @@ impl PartitionWorker {
                 delivery = self.deliveries.next() => self.delivered(delivery)?,
             };
             // What may take long takes no slot: it is few at a time, and the others would wait for it.
-            let (slow, quick): (Batch, Batch) = self
+            let (slow, quick): (Deliveries, Deliveries) = self
                 .drain::<L>(first)?
                 .into_iter()
                 .partition(|(_, bundle)| bundle.commands().any(|command| command.command.name().may_take_long()));
@@ -190,7 +190,7 @@ impl PartitionWorker {
     }
 
     /// Takes every delivery that is here already, up to the batch's bound.
-    fn drain<L: LaneWorker>(&mut self, first: Delivery) -> Result<Batch, AmqpError> {
+    fn drain<L: LaneWorker>(&mut self, first: Delivery) -> Result<Deliveries, AmqpError> {
         let mut batch = Vec::new();
         let mut commands = 0;
         let mut next = Some(first);
@@ -250,7 +250,7 @@ impl Desk {
     async fn serve<L: LaneWorker>(
         self,
         lane: Arc<L>,
-        batch: Batch,
+        batch: Deliveries,
         slot: Option<OwnedSemaphorePermit>,
     ) -> Result<(), AmqpError> {
         let started = Instant::now();
