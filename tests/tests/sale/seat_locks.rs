@@ -169,7 +169,9 @@ async fn a_hold_that_is_released_while_redis_is_away_leaves_no_lock_when_it_is_b
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_gets_its_first_outcome_again_whoever_has_its_seats_by_now() {
-    let sale = Sale::start(&[("ONSALE_HOLD_TTL_S", "2"), ("ONSALE_SEATS_PER_USER", "2")]).await;
+    // Without cron nobody ends a hold before its seats are wanted again.
+    let settings = [("ONSALE_HOLD_TTL_S", "2"), ("ONSALE_SEATS_PER_USER", "2")];
+    let sale = Sale::with_roles(&settings, &[Role::Ingress, Role::Admission, Role::Reservation]).await;
     let (fan, mut locks, mut producer) = (&sale.client, Locks::of(&sale).await, sale.producer().await);
     let (token, rival, third) = (fan.token(1, 1).await, fan.token(2, 1).await, fan.token(3, 1).await);
     let hold = |user: i64, seats: &[i64], token: &str| {
@@ -202,6 +204,11 @@ async fn a_command_gets_its_first_outcome_again_whoever_has_its_seats_by_now() {
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let again = taken_from(&mut producer, &mut locks, seat(1, 4), &[&over]).await;
     assert_eq!(again, json!([first_over]));
+
+    // Of what was refused for its token nothing is kept here: it would fill Redis for nothing.
+    let stranger = hold(4, &[seat(1, 10)], &token);
+    assert_eq!(producer.refused("reservation.1", &stranger).await, "FORBIDDEN");
+    assert!(!locks.turned_away(&stranger).await);
     sale.finish().await;
 }
 

@@ -17,6 +17,7 @@ use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 use tokio_util::task::TaskTracker;
 
 use crate::failure::Failure;
+use crate::store::pool;
 
 /// How often a job's last ring is looked at; one that is overdue by longer than that has been missed.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
@@ -103,12 +104,7 @@ impl Job {
     async fn run(self, shutdown: CancellationToken) {
         loop {
             let started = Instant::now();
-            // A task of its own, so that a panic ends only this run.
-            let mut task = tokio::spawn((self.work)());
-            let did = tokio::time::timeout(RUN_MAX, &mut task).await.unwrap_or_else(|_| {
-                task.abort();
-                Ok(Err(Failure::Silent))
-            });
+            let did = pool::bounded(RUN_MAX, (self.work)()).await;
             metrics::histogram!("onsale_cron_seconds", "job" => self.name).record(started.elapsed());
             match did {
                 Ok(Ok(count)) => metrics::counter!("onsale_cron_done_total", "job" => self.name).increment(count),

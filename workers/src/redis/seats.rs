@@ -43,9 +43,9 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local ARGV, call = ARGV, redis.call
-        local prefix, clock, known_for, longest = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[5]
+        local prefix, clock, known_for, longest, in_postgres = ARGV[1], tonumber(ARGV[2]), ARGV[4], ARGV[5], ARGV[6]
         local lock_for = string.format('%013d?', clock + ARGV[3])
-        local verdicts, group = {}, 6
+        local verdicts, group = {}, 7
         while group < #ARGV do
             local hash, n, m = prefix .. ':locks:' .. ARGV[group], tonumber(ARGV[group + 2]), tonumber(ARGV[group + 3])
             local ids = group + 4
@@ -76,7 +76,10 @@ static LOCK: LazyLock<Script> = LazyLock::new(|| {
                     elseif free then
                         local lock = lock_for .. id
                         for s = first, last do
-                            local seat = ARGV[seats + s]
+                            local seat, over = ARGV[seats + s], locks[s + 1]
+                            if over and over:byte(14) == 33 then
+                                call('SET', known_prefix .. over:sub(15), in_postgres, 'EX', known_for)
+                            end
                             at[seat] = id
                             write[#write + 1] = seat
                             write[#write + 1] = lock
@@ -123,7 +126,8 @@ static KEEP: LazyLock<Script> = LazyLock::new(|| {
 });
 
 /// Compares whose lock it is before it releases. From now on another may have the seat, and the command that comes again is
-/// to get its first outcome all the same, not to lose.
+/// to get its first outcome all the same, not to lose; so it is where a lock that is over makes room for another (`LOCK`).
+/// Of a command without a lock nothing is kept: whoever has no active token could fill Redis with such.
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -131,8 +135,10 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
         for i = 4, #ARGV, 3 do
             local hash, id = prefix .. ':locks:' .. ARGV[i], ARGV[i + 2]
             local lock = redis.call('HGET', hash, ARGV[i + 1])
-            if lock and lock:sub(15) == id then redis.call('HDEL', hash, ARGV[i + 1]) end
-            redis.call('SET', prefix .. ':lost:' .. id, in_postgres, 'EX', known_for)
+            if lock and lock:sub(15) == id then
+                redis.call('HDEL', hash, ARGV[i + 1])
+                redis.call('SET', prefix .. ':lost:' .. id, in_postgres, 'EX', known_for)
+            end
         end
         ",
     )
@@ -171,7 +177,8 @@ impl Redis {
         call.arg(now.0.timestamp_millis())
             .arg(UNTIL_COMMIT.as_millis() as u64)
             .arg(KNOWN_FOR.as_secs())
-            .arg(SOLD_FOR.as_secs());
+            .arg(SOLD_FOR.as_secs())
+            .arg(IN_POSTGRES);
         let groups = groups(holds);
         for group in &groups {
             let asking = || group.holds.iter().map(|n| &holds[*n]);

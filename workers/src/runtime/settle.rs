@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use onsale_common::contract::{Code, Envelope, Outcome, Rejection};
 use onsale_common::time::Time;
 use tokio::sync::Mutex;
-use tokio::task::JoinError;
 use uuid::Uuid;
 
 use super::LaneWorker;
@@ -183,7 +182,11 @@ async fn settle_range<L: LaneWorker>(
             Vec::new()
         } else {
             let work = lane.clone().settle(in_time.clone());
-            let done = if in_haste { bounded(pool::in_haste(work)).await } else { bounded(work).await };
+            let done = if in_haste {
+                pool::bounded(WORK_MAX, pool::in_haste(work)).await
+            } else {
+                pool::bounded(WORK_MAX, work).await
+            };
             match done {
                 Ok(Ok(outcomes)) => outcomes,
                 Ok(Err(failure)) => match failure.remedy() {
@@ -208,21 +211,6 @@ async fn settle_range<L: LaneWorker>(
     }
 }
 
-/// Does database work in a task of its own: a panic ends only that, and the work is not cancelled half-way, unless Postgres
-/// is silent. Its connection is closed then, whatever state it was in.
-async fn bounded<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
-) -> Result<Result<T, Failure>, JoinError> {
-    let mut task = tokio::spawn(work);
-    match tokio::time::timeout(WORK_MAX, &mut task).await {
-        Ok(done) => done,
-        Err(_) => {
-            task.abort();
-            Ok(Err(Failure::Silent))
-        }
-    }
-}
-
 /// What some commands that are not settled did before, or else why nothing was done.
 async fn kept_or<L: LaneWorker>(
     lane: &Arc<L>,
@@ -235,7 +223,7 @@ async fn kept_or<L: LaneWorker>(
         Ok(HashMap::new())
     } else {
         let lane = lane.clone();
-        bounded(async move { lane.kept(&ids).await }).await.unwrap_or(Err(Failure::Silent))
+        pool::bounded(WORK_MAX, async move { lane.kept(&ids).await }).await.unwrap_or(Err(Failure::Silent))
     };
     if let Err(failure) = &kept {
         tracing::warn!(lane = %L::LANE, %failure, "what commands did before is not known");

@@ -13,8 +13,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Either, Error, Executor, PgConnection, PgPool, Postgres, Row, raw_sql};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
 
 use crate::config::PostgresConfig;
+use crate::failure::Failure;
 use crate::store::questions::{self, Answers, Questions};
 
 /// How long to wait for a connection.
@@ -66,6 +68,22 @@ tokio::task_local! {
 /// Does some work whose transactions hardly wait for rows that others have locked.
 pub async fn in_haste<F: Future>(work: F) -> F::Output {
     IN_HASTE.scope((), work).await
+}
+
+/// Does database work in a task of its own: a panic ends only that, and the work is not cancelled half-way, unless it takes
+/// longer than Postgres lets anything take. Its connection is closed then, whatever state it was in.
+///
+/// # Errors
+/// When the work panics. Work that is dropped has failed with [`Failure::Silent`].
+pub async fn bounded<T: Send + 'static>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<Result<T, Failure>, JoinError> {
+    let mut task = tokio::spawn(work);
+    tokio::time::timeout(limit, &mut task).await.unwrap_or_else(|_| {
+        task.abort();
+        Ok(Err(Failure::Silent))
+    })
 }
 
 /// Makes a pool; it connects when it is first used.
