@@ -205,7 +205,7 @@ impl Bench {
     async fn join_poll_hold(&mut self) -> Result<()> {
         let schedule = self.world.schedule(self.size.users, 1_000_000).await?;
         self.world.rest().await?;
-        let before = self.world.cpu_seconds();
+        let before = self.cpu_seconds();
         eprint!("join: ");
         let (run, joined) =
             self.world.join(self.size.users, &[schedule], self.size.connections, self.size.window).await?;
@@ -292,7 +292,7 @@ impl Bench {
     async fn measure<F: Fan>(&mut self, name: &str, address: &str, fans: Vec<F>) -> Result<Run> {
         self.world.rest().await?;
         eprint!("{name}: ");
-        let before = self.world.cpu_seconds();
+        let before = self.cpu_seconds();
         let run = load::closed(address, fans, self.size.window).await.with_context(|| name.to_owned())?;
         self.add_run(name, &run, &before);
         // A relay that does not keep up would let the next scenario pay.
@@ -301,9 +301,19 @@ impl Bench {
         Ok(run)
     }
 
+    /// Processor seconds of every process, the sticks' too: those of the same name together, as all but one of them rest.
+    fn cpu_seconds(&self) -> BTreeMap<String, f64> {
+        let mut all = self.world.cpu_seconds();
+        let sticks = [self.bundled.cpu_seconds(), self.single.cpu_seconds()].into_iter().flatten();
+        for (name, seconds) in sticks.chain([self.direct.cpu_seconds()]) {
+            *all.entry(name.to_owned()).or_default() += seconds;
+        }
+        all
+    }
+
     fn add_run(&mut self, name: &str, run: &Run, before: &BTreeMap<String, f64>) {
         eprintln!("{:.0}/s", run.per_second());
-        let mut spent = self.world.cpu_seconds();
+        let mut spent = self.cpu_seconds();
         for (process, seconds) in &mut spent {
             *seconds -= before.get(process).copied().unwrap_or(0.0);
             // For all that was answered, of which the window counts a part.

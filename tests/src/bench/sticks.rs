@@ -16,6 +16,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
+use super::cpu;
 use super::fans::{Crowd, Joined};
 use super::world::{self, FIRST_USER, World};
 
@@ -27,8 +28,8 @@ const DIRECT_CONNECTIONS: u32 = 16;
 pub struct Floor {
     /// Where the ingress is.
     pub address: String,
-    _fleet: Fleet,
-    _echo: Running,
+    fleet: Fleet,
+    echo: Running,
 }
 
 impl Floor {
@@ -51,7 +52,13 @@ impl Floor {
         fleet.add(Role::Ingress, &[])?;
         fleet.wait_ready(READY_LIMIT)?;
         let address = format!("127.0.0.1:{}", fleet.port("ingress").context("an ingress")?);
-        Ok(Self { address, _fleet: fleet, _echo: echo })
+        Ok(Self { address, fleet, echo })
+    }
+
+    /// Processor seconds of its processes.
+    pub fn cpu_seconds(&self) -> [(&'static str, f64); 2] {
+        let ingress = self.fleet.pid("ingress").map_or(0.0, cpu::seconds_of);
+        [("ingress", ingress), ("echo", self.echo.cpu_seconds())]
     }
 }
 
@@ -59,11 +66,9 @@ impl Floor {
 pub struct Direct {
     /// Where it is.
     pub address: String,
-    /// Its process.
-    pub pid: u32,
     pool: PgPool,
     redis: redis::Client,
-    _running: Running,
+    running: Running,
 }
 
 impl Direct {
@@ -89,7 +94,7 @@ impl Direct {
             .env("DIRECT_CONNECTIONS", DIRECT_CONNECTIONS.to_string());
         let running = Running::start(&mut command)?;
         let redis = redis::Client::open(world.servers.redis.url())?;
-        Ok(Self { address, pid: running.0.id(), pool, redis, _running: running })
+        Ok(Self { address, pool, redis, running })
     }
 
     /// People with tokens for a new schedule that has a seat for each.
@@ -135,6 +140,11 @@ impl Direct {
         Ok(Crowd::new(joined, 1))
     }
 
+    /// Processor seconds of its process.
+    pub fn cpu_seconds(&self) -> (&'static str, f64) {
+        ("direct_hold", self.running.cpu_seconds())
+    }
+
     /// Whether as many holds are stored as people were told.
     ///
     /// # Errors
@@ -162,6 +172,10 @@ impl Running {
             bail!("{:?} did not start", command.get_program());
         }
         Ok(child)
+    }
+
+    fn cpu_seconds(&self) -> f64 {
+        cpu::seconds_of(self.0.id())
     }
 }
 

@@ -57,7 +57,7 @@ impl Bench {
         let wanted = if connections < 64 { HOLDS_PER_S / 10.0 } else { HOLDS_PER_S };
         let crowd = self.crowd(wanted, schedules).await?;
         self.world.rest().await?;
-        let before = self.world.cpu_seconds();
+        let before = self.cpu_seconds();
         let fans = (0..connections).map(|_| crowd.holder(false)).collect();
         let run = load::closed(&self.world.address, fans, self.size.window).await?;
         eprint!("growth.{name}: ");

@@ -67,7 +67,7 @@ impl Bench {
             let crowd = self.crowd_of(needed.min(self.size.users), 1).await?;
             let fans = (0..ARRIVAL_CONNECTIONS).map(|_| crowd.holder(false).may_be_refused());
             self.world.rest().await?;
-            let before = self.world.cpu_seconds();
+            let before = self.cpu_seconds();
             let run = load::open(&self.world.address, fans.collect(), rate, window).await?;
             let name = format!("open_loop_{percent}");
             eprint!("{name}: p50 {:.1} ms, p99 {:.1} ms, ", run.ms_at(50.0), run.ms_at(99.0));
