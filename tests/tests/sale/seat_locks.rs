@@ -8,6 +8,7 @@ use onsale_stack::role::Role;
 use onsale_tests::producer::{Producer, command};
 use onsale_tests::sale::until;
 use onsale_tests::{Sale, seat};
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -125,6 +126,36 @@ async fn who_could_not_have_a_seat_that_is_held_learns_why() {
     assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &rival).await.said(), (409, "SEAT_TAKEN"));
     assert_eq!(fan.hold(3, 1, &[seat(1, 1)], &rival).await.said(), (403, "FORBIDDEN"));
     assert_eq!(fan.hold(2, 1, &[seat(1, 1)], &elsewhere).await.said(), (403, "WRONG_SCHEDULE"));
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_too_late_for_a_seat_learns_that_first_whoever_says_it() {
+    let sale = Sale::start(&[("ONSALE_SEATS_PER_USER", "1")]).await;
+    let fan = &sale.client;
+    let (holder, rival) = (fan.token(1, 1).await, fan.token(2, 1).await);
+    assert_eq!(fan.hold(1, 1, &[seat(1, 1)], &holder).await.status, 201);
+    assert_eq!(fan.hold(2, 1, &[seat(1, 2)], &rival).await.status, 201);
+    until_kept(&sale, seat(1, 1)).await;
+    let pause = fan.admin(Method::PATCH, "/api/v1/admin/schedules/1", json!({ "paused": true })).await;
+    assert_eq!(pause.status, 200, "{pause:?}");
+    // The rival has all the seats that a user may have, and nobody may hold any now.
+    let mut producer = sale.producer().await;
+    for (seats, amount) in [(vec![seat(1, 1)], 75_000), (vec![seat(1, 1), seat(1, 60)], 75_000), (vec![seat(1, 1)], 1)]
+    {
+        let data = json!({ "scheduleId": 1, "seatIds": seats, "userId": 2, "amount": amount });
+        let by_redis = command("HoldSeats", Some(&rival), data);
+        // A key is Postgres' to look for.
+        let mut by_postgres = by_redis.clone();
+        by_postgres["id"] = json!(Uuid::now_v7());
+        by_postgres["idempotencyKey"] = json!(by_postgres["id"]);
+        for hold in [by_redis, by_postgres] {
+            let reply = producer.ask("reservation.1", &hold).await;
+            let error = &reply["error"];
+            let said = (&error["code"], &error["details"]["seatIds"]);
+            assert_eq!(said, (&json!("SEAT_TAKEN"), &json!([seat(1, 1)])), "{hold}: {reply}");
+        }
+    }
     sale.finish().await;
 }
 

@@ -156,8 +156,9 @@ impl Sale {
     /// Holds seats, all or none.
     ///
     /// # Errors
-    /// The rejection, in this order: the token, its user, the schedule, its window, the seats, what
-    /// they cost, the user's other hold, the limit, who was first.
+    /// The rejection, in this order: the token, its user, the schedule, the user's other hold, who was first, the window,
+    /// the seats, what they cost, the limit. Who was first comes before what Redis does not know, which turns those
+    /// away who come too late: the answer is the same whether or not it was asked.
     pub fn hold(
         &mut self,
         command: &HoldSeats,
@@ -173,30 +174,23 @@ impl Sale {
         let schedule = command.schedule_id;
         let window = self.schedules.get(&schedule).ok_or(Code::ScheduleNotFound)?;
         caller.demand_schedule(schedule)?;
-        window.demand_open(now)?;
-        let asked = command.seat_ids.as_slice();
-        self.demand_seats_exist(schedule, asked)?;
-        let total_amount = asked.iter().map(|seat| self.seats[seat].price).sum();
-        demand_cost(command.amount, total_amount)?;
-        let owner = (command.user_id, schedule);
         let holds = self.holds_of_users.get(&command.user_id).copied().unwrap_or(0);
         if command.only_hold && holds > 0 {
             return Err(Code::HoldExists.into());
         }
+        let asked = command.seat_ids.as_slice();
+        self.demand_seats_free(schedule, asked, now)?;
+        window.demand_open(now)?;
+        self.demand_seats_exist(schedule, asked)?;
+        let total_amount = asked.iter().map(|seat| self.seats[seat].price).sum();
+        demand_cost(command.amount, total_amount)?;
+        let owner = (command.user_id, schedule);
         let had = self.seats_of_users.get(&owner).copied().unwrap_or(0);
         let has = had.saturating_add(u32::try_from(asked.len()).unwrap_or(u32::MAX));
         if has > window.seats_per_user {
             return Err(Rejection::of(Code::SeatLimitExceeded)
                 .with("limit", window.seats_per_user)
                 .with("seatsAlready", had));
-        }
-        let taken: Vec<i64> = asked
-            .iter()
-            .filter(|seat| self.seats[seat].status_at(now) != SeatStatus::Available)
-            .map(|seat| seat.get())
-            .collect();
-        if !taken.is_empty() {
-            return Err(seat_taken(taken));
         }
         let expires_at = now.plus(hold_ttl);
         for seat in asked {
@@ -219,6 +213,15 @@ impl Sale {
             expires_at,
         };
         Ok(reservation)
+    }
+
+    fn demand_seats_free(&self, schedule: ScheduleId, asked: &[SeatId], now: Time) -> Result<(), Rejection> {
+        let is_taken = |id: &&SeatId| {
+            let seat = self.seats.get(id).filter(|_| id.schedule() == schedule);
+            seat.is_some_and(|seat| seat.status_at(now) != SeatStatus::Available)
+        };
+        let taken: Vec<i64> = asked.iter().filter(is_taken).map(|seat| seat.get()).collect();
+        if taken.is_empty() { Ok(()) } else { Err(seat_taken(taken)) }
     }
 
     fn demand_seats_exist(&self, schedule: ScheduleId, asked: &[SeatId]) -> Result<(), Rejection> {
