@@ -6,7 +6,7 @@ use onsale_common::amqp::rpc::RpcClient;
 use onsale_common::contract::account::{FindUser, UserView};
 use onsale_common::contract::command::CommandData;
 use onsale_common::contract::{Code, Envelope};
-use onsale_common::ids::UserId;
+use onsale_common::ids::{QueueToken, UserId};
 use onsale_common::time::Time;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,7 +45,15 @@ impl<'r> Talk<'r> {
     /// # Errors
     /// What a worker rejected, or that there was no reply.
     pub(crate) async fn command<C: CommandData>(&self, data: C) -> Result<C::Reply, Failure> {
-        self.send(data, None).await
+        self.send(data, self.ask.caller.token, self.vouched, None).await
+    }
+
+    /// Asks the workers as `user`, without the queue token, which a worker has said to be the user's: it may be over.
+    ///
+    /// # Errors
+    /// As [`Talk::command`].
+    pub(crate) async fn command_as<C: CommandData>(&self, user: UserId, data: C) -> Result<C::Reply, Failure> {
+        self.send(data, None, Some(user), None).await
     }
 
     /// Asks for the effect that the request is about, at most once for the client's `Idempotency-Key`.
@@ -53,16 +61,22 @@ impl<'r> Talk<'r> {
     /// # Errors
     /// As [`Talk::command`].
     pub(crate) async fn effect<C: CommandData>(&self, data: C) -> Result<C::Reply, Failure> {
-        self.send(data, self.idempotency_key.clone()).await
+        self.send(data, self.ask.caller.token, self.vouched, self.idempotency_key.clone()).await
     }
 
-    async fn send<C: CommandData>(&self, data: C, idempotency_key: Option<String>) -> Result<C::Reply, Failure> {
+    async fn send<C: CommandData>(
+        &self,
+        data: C,
+        token: Option<QueueToken>,
+        caller: Option<UserId>,
+        idempotency_key: Option<String>,
+    ) -> Result<C::Reply, Failure> {
         data.check()?;
         let envelope = Envelope {
             id: Uuid::now_v7(),
             deadline: self.deadline,
-            token: self.ask.caller.token,
-            caller: self.vouched,
+            token,
+            caller,
             idempotency_key,
             command: data.into(),
         };

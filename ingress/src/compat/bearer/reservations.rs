@@ -147,8 +147,15 @@ impl Example for Reservation {
 async fn reserve(talk: Talk<'_>) -> Result<Reservation, Failure> {
     let body: Reserve = talk.ask.read()?;
     real_schedule(body.schedule_id)?;
-    let (user, seat) = join(token_user(&talk, body.user_id.as_str()), find(&talk, &body)).await;
-    let (user, seat) = (user?, seat?);
+    let get = GetSeats { seat_ids: seat_of(body.schedule_id, body.seat_id).into() };
+    let (user, seats) = join(token_user(&talk, body.user_id.as_str()), talk.command(get.clone())).await;
+    let user = user?;
+    let seats = match seats {
+        // The token may be over since the hold was made, which the key of a retry finds again.
+        Err(over) if over.code == Code::TokenExpired => talk.command_as(user.user_id, get).await.map_err(|_| over)?,
+        seats => seats?,
+    };
+    let seat = body.seat_among(seats)?;
     let hold = HoldSeats {
         schedule_id: body.schedule_id,
         seat_ids: seat.seat.seat_id.into(),
@@ -159,16 +166,16 @@ async fn reserve(talk: Talk<'_>) -> Result<Reservation, Failure> {
     Ok(Reservation::of(&talk.effect(hold).await?, seat))
 }
 
-/// The seat asked for, which must be of the schedule and the concert that were named with it.
-async fn find(talk: &Talk<'_>, body: &Reserve) -> Result<SeatInContext, Failure> {
-    let seat_id = seat_of(body.schedule_id, body.seat_id);
-    let found = talk.command(GetSeats { seat_ids: seat_id.into() }).await?;
-    let seat = found.into_iter().next().ok_or(Code::SeatNotFound)?;
-    if seat.schedule.schedule_id != body.schedule_id {
-        return Err(Code::SeatNotFound.into());
+impl Reserve {
+    /// The seat asked for, which must be of the schedule and the concert that were named with it.
+    fn seat_among(&self, found: Vec<SeatInContext>) -> Result<SeatInContext, Code> {
+        let seat = found.into_iter().next().ok_or(Code::SeatNotFound)?;
+        if seat.schedule.schedule_id != self.schedule_id {
+            return Err(Code::SeatNotFound);
+        }
+        if seat.concert.concert_id != self.concert_id {
+            return Err(Code::ScheduleNotFound);
+        }
+        Ok(seat)
     }
-    if seat.concert.concert_id != body.concert_id {
-        return Err(Code::ScheduleNotFound.into());
-    }
-    Ok(seat)
 }

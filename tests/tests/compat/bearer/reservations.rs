@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use onsale_common::time::Time;
 use onsale_tests::{Sale, seat};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{SEAT_TAKEN, ask, failed, get, refused, reserve, reserved, succeeded, token};
+use super::{SEAT_TAKEN, ask, charge, failed, get, pay, refused, reserve, reserved, succeeded, token};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seat_is_held_for_five_minutes_and_for_one_user() {
@@ -101,5 +102,30 @@ async fn of_many_who_want_a_seat_one_gets_it() {
     let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
     assert_eq!(won.len(), 1);
     lost.into_iter().for_each(|answer| failed(answer, SEAT_TAKEN));
+    sale.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_repeats_a_hold_after_it_was_paid() {
+    let sale = Sale::start(&[]).await;
+    let fan = &sale.client;
+    let mine = token(fan, "user1").await;
+    let bearer = format!("Bearer {mine}");
+    let hold = async |number: i64, key: &str| {
+        let body = json!({ "userId": "user1", "concertId": 1, "scheduleId": 1, "seatId": number }).to_string();
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+        fan.send(Method::POST, "/compat/bearer/reservations", &headers, Some(body)).await
+    };
+    let held = hold(1, "first").await;
+    assert_eq!(held.status, 201, "{held:?}");
+    charge(fan, "user1", 75_000).await;
+    assert_eq!(pay(fan, "user1", &held.body["reserveId"], 75_000, &mine).await.status, 201);
+
+    let again = hold(1, "first").await;
+    assert_eq!((again.status, &again.body), (201, &held.body), "{again:?}");
+    // What was not done before is not done with a token that is over, and the seats of a map stay hidden.
+    for number in [2, 51] {
+        refused(&hold(number, "second").await, 401, "UNAUTHORIZED");
+    }
     sale.finish().await;
 }
