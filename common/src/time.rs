@@ -58,8 +58,10 @@ impl<'de> Deserialize<'de> for Time {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
                 let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+                // Postgres keeps microseconds, and no leap seconds: what is compared is what is stored.
+                let time = time.ok().and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()));
                 // In UTC it may be of a year that is not written with four digits.
-                let time = time.ok().filter(|time| (0..=9999).contains(&time.year()));
+                let time = time.filter(|time| (0..=9999).contains(&time.year()));
                 time.map(Time).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }

@@ -28,7 +28,7 @@ impl<'r> Ask<'r> {
     /// Puts a request together.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` when the body is not a JSON object in UTF-8, or the query repeats itself.
+    /// `INVALID_REQUEST` when the body is not a JSON object in UTF-8, or the query has too many parameters.
     pub(crate) fn new(
         caller: Caller,
         params: Params<'r, 'r>,

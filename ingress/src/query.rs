@@ -1,4 +1,4 @@
-//! Query strings: each parameter once, and none that the endpoint does not know.
+//! Query strings: each parameter that the endpoint knows, once.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -17,25 +17,29 @@ impl<'r> Query<'r> {
     /// Splits and decodes a query string.
     ///
     /// # Errors
-    /// `INVALID_REQUEST` when a parameter is given twice, or there are too many.
+    /// `INVALID_REQUEST` when there are too many parameters.
     pub(crate) fn parse(text: &'r str) -> Result<Self, Rejection> {
         let mut parameters = Vec::new();
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            if parameters.iter().any(|(known, _)| *known == name) {
-                return Err(Rejection::invalid_field(&name, "is given twice"));
-            }
+        for parameter in form_urlencoded::parse(text.as_bytes()) {
             if parameters.len() == PARAMETERS_MAX {
                 return Err(Rejection::invalid_field("query", "has too many parameters"));
             }
-            parameters.push((name, value));
+            parameters.push(parameter);
         }
         Ok(Self(parameters))
     }
 
     /// Takes the text of a parameter.
-    pub(crate) fn text(&mut self, name: &str) -> Option<Cow<'r, str>> {
-        let at = self.0.iter().position(|(known, _)| known == name)?;
-        Some(self.0.swap_remove(at).1)
+    ///
+    /// # Errors
+    /// `INVALID_REQUEST` when it is given twice.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<Cow<'r, str>>, Rejection> {
+        let at = |query: &Self| query.0.iter().position(|(known, _)| known == name);
+        let text = at(self).map(|first| self.0.swap_remove(first).1);
+        if at(self).is_some() {
+            return Err(Rejection::invalid_field(name, "is given twice"));
+        }
+        Ok(text)
     }
 
     /// Takes a parameter that is a whole number; its range is the command's to check.
@@ -44,7 +48,7 @@ impl<'r> Query<'r> {
     /// `INVALID_REQUEST` that names it.
     pub(crate) fn number<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Rejection> {
         let number = |text: Cow<'_, str>| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        self.text(name)
+        self.text(name)?
             .map(|text| number(text).ok_or_else(|| Rejection::invalid_field(name, "must be a whole number")))
             .transpose()
     }
@@ -59,7 +63,7 @@ impl<'r> Query<'r> {
             let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
             plain.then(|| NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok()).flatten()
         };
-        self.text(name)
+        self.text(name)?
             .map(|text| day(text).ok_or_else(|| Rejection::invalid_field(name, "must be a day as in 2026-01-31")))
             .transpose()
     }
@@ -92,7 +96,7 @@ mod tests {
     fn parameters_are_decoded_and_taken_once() {
         let mut query = Query::parse("limit=20&cursor=a%20b%2B&fromDate=2026-01-31").unwrap();
         assert_eq!(query.number::<u32>("limit"), Ok(Some(20)));
-        assert_eq!(query.text("cursor").as_deref(), Some("a b+"));
+        assert_eq!(query.text("cursor").unwrap().as_deref(), Some("a b+"));
         assert_eq!(query.date("fromDate"), Ok(NaiveDate::from_ymd_opt(2026, 1, 31)));
         assert_eq!(query.date("toDate"), Ok(None));
         assert_eq!(query.finish(), Ok(()));
@@ -108,7 +112,9 @@ mod tests {
             let text = format!("limit={bad}");
             assert_eq!(fields(&Query::parse(&text).unwrap().number::<u32>("limit").unwrap_err()), ["limit"], "{bad}");
         }
-        assert_eq!(fields(&Query::parse("a=1&a=2").unwrap_err()), ["a"]);
+        for twice in ["limit=1&limit=2", "limit=1&a=3&limit=1"] {
+            assert_eq!(fields(&Query::parse(twice).unwrap().number::<u32>("limit").unwrap_err()), ["limit"], "{twice}");
+        }
         assert_eq!(fields(&Query::parse("x=1&y").unwrap().finish().unwrap_err()), ["x", "y"]);
     }
 

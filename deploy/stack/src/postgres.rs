@@ -96,6 +96,7 @@ impl Postgres {
                 &password_file,
                 "--encoding=UTF8",
                 "--locale=C",
+                "--lc-ctype=C.UTF-8",
                 "--auth=scram-sha-256",
                 "--no-instructions",
                 "--no-sync",

@@ -54,5 +54,5 @@ fn update_schedule(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
 
 fn attempts(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let (schedule_id, limit) = (ask.schedule_id()?, ask.query.number("limit")?);
-    checked(ListAttempts { schedule_id, limit, cursor: ask.query.text("cursor").map(Cow::into_owned) })
+    checked(ListAttempts { schedule_id, limit, cursor: ask.query.text("cursor")?.map(Cow::into_owned) })
 }

@@ -45,7 +45,7 @@ fn day() -> Value {
 
 fn list(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let limit = ask.query.number("limit")?;
-    let cursor = ask.query.text("cursor").map(Cow::into_owned);
+    let cursor = ask.query.text("cursor")?.map(Cow::into_owned);
     checked(ListConcerts { limit, cursor, with_schedules: false })
 }
 
@@ -60,7 +60,7 @@ fn schedules(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
 
 fn seats(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let (concert_id, schedule_id) = (Some(ask.id("concertId")?), ask.schedule_id()?);
-    let status = match ask.query.text("status").as_deref() {
+    let status = match ask.query.text("status")?.as_deref() {
         None | Some("available") => SeatFilter::Available,
         Some("all") => SeatFilter::All,
         Some(_) => return Err(Rejection::invalid_field("status", "must be available or all")),

@@ -68,12 +68,12 @@ fn balance(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
 
 fn entries(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let (user_id, limit) = (user(ask)?, ask.query.number("limit")?);
-    checked(ListLedger { user_id, limit, cursor: ask.query.text("cursor").map(Cow::into_owned) })
+    checked(ListLedger { user_id, limit, cursor: ask.query.text("cursor")?.map(Cow::into_owned) })
 }
 
 fn reservations(ask: &mut Ask<'_>) -> Result<Command, Rejection> {
     let (user_id, limit) = (user(ask)?, ask.query.number("limit")?);
-    let cursor = ask.query.text("cursor").map(Cow::into_owned);
+    let cursor = ask.query.text("cursor")?.map(Cow::into_owned);
     checked(ListReservations { user_id, seat_id: None, limit, cursor })
 }
 

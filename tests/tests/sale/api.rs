@@ -167,6 +167,10 @@ async fn users_sign_up_log_in_and_organisers_sell() {
     assert_eq!(post("/api/v1/users", new).await.said(), (409, "USERNAME_TAKEN"));
     let same_email = json!({ "username": "lee", "email": "KIM@example.com", "password": "long enough" });
     assert_eq!(post("/api/v1/users", same_email).await.said(), (409, "EMAIL_TAKEN"));
+    let accented =
+        |name: &str| json!({ "username": name, "email": format!("{name}@example.com"), "password": "long enough" });
+    assert_eq!(post("/api/v1/users", accented("\u{e9}lan")).await.status, 201);
+    assert_eq!(post("/api/v1/users", accented("\u{c9}LAN")).await.said(), (409, "USERNAME_TAKEN"));
     let login = json!({ "email": "kim@example.com", "password": "long enough" });
     let login = post("/api/v1/auth/login", login).await;
     assert_eq!((login.status, &login.data()["tokenType"]), (200, &json!("Bearer")));

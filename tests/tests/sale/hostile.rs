@@ -125,6 +125,9 @@ async fn a_schedule_that_cannot_be_stored_is_the_organisers_fault() {
         ("performanceTime", json!("24:00:00")),
         ("bookingOpenAt", json!("2039-01-01T00:00:00Z")),
         ("bookingOpenAt", json!("yesterday")),
+        // Times are kept in microseconds, and without leap seconds.
+        ("bookingCloseAt", json!("2026-01-01T00:00:00.0000009Z")),
+        ("bookingOpenAt", json!("2038-12-31T23:59:60Z")),
         ("seats", json!({})),
         ("seats", json!({ "count": 0, "price": 1 })),
         ("seats", json!({ "count": 1_000_000, "price": 1 })),

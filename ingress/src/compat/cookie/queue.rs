@@ -94,7 +94,7 @@ async fn join(mut talk: Talk<'_>) -> Result<Done, Failure> {
 
 /// A query parameter that there must be.
 fn required<T: FromStr<Err: Display>>(ask: &mut Ask<'_>, name: &str) -> Result<T, Rejection> {
-    let text = ask.query.text(name).ok_or_else(|| Rejection::invalid_field(name, "is required"))?;
+    let text = ask.query.text(name)?.ok_or_else(|| Rejection::invalid_field(name, "is required"))?;
     text.parse().map_err(|range| Rejection::invalid_field(name, &format!("must be {range}")))
 }
 

@@ -107,7 +107,7 @@ async fn demand_live_token(talk: &Talk<'_>) -> Result<(), Failure> {
 }
 
 fn query_id<T>(talk: &mut Talk<'_>, name: &str, new: fn(i64) -> T) -> Result<T, Rejection> {
-    let text = talk.ask.query.text(name).ok_or_else(|| Rejection::invalid_field(name, "is required"))?;
+    let text = talk.ask.query.text(name)?.ok_or_else(|| Rejection::invalid_field(name, "is required"))?;
     ids::id_of(name, &text, new)
 }
 
