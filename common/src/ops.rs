@@ -35,6 +35,9 @@ impl Readiness {
     }
 }
 
+/// A process that has no descriptors left refuses every connection, at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// Serves the door until shutdown, at most 16 connections at once.
 ///
 /// # Errors
@@ -49,7 +52,14 @@ pub async fn serve(address: SocketAddr, ready: Readiness, shutdown: Cancellation
                 accepted = listener.accept() => accepted,
                 () = shutdown.cancelled() => break,
             };
-            let Ok((stream, _)) = accepted else { continue };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection to the operator's door could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
             let ready = ready.clone();
             tokio::spawn(async move {
                 let _place = place;

@@ -101,7 +101,11 @@ fn access(env: &mut Env) -> Access {
     let demanded = login::are_demanded(env);
     // Some dialects demand logins whatever the service demands.
     let logins = if demanded { Some(Logins::from_env(env)) } else { Logins::from_env_where_set(env) };
-    Access::new(logins, demanded, env.secret("ONSALE_ADMIN_KEY").as_deref())
+    let admin_key = env.secret("ONSALE_ADMIN_KEY");
+    if admin_key.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
+        env.fault("ONSALE_ADMIN_KEY has what no Authorization header carries; it must be visible ASCII");
+    }
+    Access::new(logins, demanded, admin_key.as_deref())
 }
 
 fn root_api(env: &mut Env) -> Option<&'static Dialect> {

@@ -65,7 +65,8 @@ impl Topology {
     }
 
     /// Declares everything, and every partition queue of every lane. A quorum queue that lost its leader in a crash of
-    /// the broker does not answer: it is deleted and made again (its commands are past their deadlines by then).
+    /// the broker does not answer: it is deleted and made again, without what it held (commands, whose senders had no
+    /// reply). The dead letters are nobody else's: their queue is never deleted.
     ///
     /// # Errors
     /// When the broker refuses a declaration, or does not answer in time.
@@ -108,7 +109,7 @@ impl Topology {
                 tracing::warn!(queue, "the queue keeps the bounds that it was first declared with");
                 return declare_and_bind(connection, queue, exchange, key, Made::Before).await;
             }
-            if !error.is_silence_at(DECLARE_QUEUE) {
+            if queue == DEAD_QUEUE || !error.is_silence_at(DECLARE_QUEUE) {
                 return Err(error);
             }
             // A broker that stood still for a moment was silent about everything. What it answers by now has a leader.

@@ -144,12 +144,6 @@ impl Fleet {
         Ok(())
     }
 
-    /// SIGTERM, and the process started again.
-    pub fn restart(&self, name: &str) -> Result<()> {
-        self.term(name)?;
-        self.start(name)
-    }
-
     /// Brings a role to `count` running processes and waits until they are ready. The highest numbers end first.
     pub fn scale(&self, role: Role, count: usize, ready_limit: Duration) -> Result<()> {
         let wanted: Vec<String> = (1..=count).map(|number| role.process_name(number)).collect();
@@ -255,11 +249,6 @@ impl Fleet {
     /// How it ended, if this object started it and it has.
     pub fn exit_status(&self, name: &str) -> Option<ExitStatus> {
         self.lock().processes.get(name)?.exit_status()
-    }
-
-    /// Sets a variable of the processes that are started from now on.
-    pub fn set_environment(&self, variable: &str, value: &str) {
-        self.lock().config.environment.insert(variable.to_owned(), value.to_owned());
     }
 
     /// How this fleet's processes are run.

@@ -1,7 +1,7 @@
 //! Finds the servers' programs, and installs the Debian packages that a machine lacks.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +15,8 @@ const POSTGRES_ROOT: &str = "/usr/lib/postgresql";
 const RABBITMQ_SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 /// Debian asks this script before a package starts its service.
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
+/// One that lets none start.
+const NO_SERVICES: &str = "#!/bin/sh\n# Of onsale-stack, while it installs packages.\nexit 101\n";
 
 /// A program by its name, looked up in `PATH` and the system's own directories.
 pub fn program(name: &str) -> Result<PathBuf> {
@@ -125,7 +127,7 @@ fn as_root(sudo: Option<&Path>, program: &str) -> Command {
 }
 
 /// While it lives, Debian starts no service that a package brings. A policy that the machine has already is
-/// left alone.
+/// left alone, but for one of ours that a killed run left.
 struct ServicesHeldBack<'a> {
     sudo: Option<&'a Path>,
     ours: bool,
@@ -133,10 +135,13 @@ struct ServicesHeldBack<'a> {
 
 impl<'a> ServicesHeldBack<'a> {
     fn new(sudo: Option<&'a Path>) -> Result<Self> {
-        let ours = !Path::new(SERVICE_POLICY).exists();
+        let ours = match fs::read_to_string(SERVICE_POLICY) {
+            Ok(policy) => policy == NO_SERVICES,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
         if ours {
             let draft = std::env::temp_dir().join(format!("onsale-policy-{}", std::process::id()));
-            fs::write(&draft, "#!/bin/sh\nexit 101\n").context("cannot write a service policy")?;
+            fs::write(&draft, NO_SERVICES).context("cannot write a service policy")?;
             fs::set_permissions(&draft, fs::Permissions::from_mode(0o755))?;
             let installed = as_root(sudo, "install")
                 .args(["-m", "755"])

@@ -27,7 +27,9 @@ struct Remembered {
 /// The `ONSALE_…` variables for every process: what the operator set, then what belongs to this stack.
 /// `partitions` wins over the operator's environment, which wins over what was used last.
 pub fn environment(servers: &Servers, partitions: Option<u32>) -> Result<BTreeMap<String, String>> {
-    let operators = std::env::vars().filter(|(name, _)| name.starts_with("ONSALE_"));
+    let texts =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let operators = texts.filter(|(name, _)| name.starts_with("ONSALE_"));
     let environment = compose(operators, servers.state_dir(), partitions)?;
     let mut environment = environment;
     environment.insert("ONSALE_AMQP_URL".to_owned(), servers.rabbitmq.url());

@@ -30,8 +30,8 @@ struct Arguments {
     #[arg(long)]
     connections: Option<usize>,
     /// Settings of the processes: ONSALE_NAME=VALUE.
-    #[arg(long)]
-    set: Vec<String>,
+    #[arg(long, value_parser = setting)]
+    set: Vec<(String, String)>,
     /// Only these scenarios (`growth` for all that grows).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -43,6 +43,11 @@ struct Arguments {
     charts: Option<PathBuf>,
 }
 
+fn setting(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("it has no '='")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -50,7 +55,7 @@ async fn main() -> Result<()> {
     size.rounds = arguments.rounds.unwrap_or(size.rounds);
     size.connections = arguments.connections.unwrap_or(size.connections);
     size.window.counted = arguments.seconds.map_or(size.window.counted, Duration::from_secs);
-    let settings: Vec<(&str, &str)> = arguments.set.iter().filter_map(|setting| setting.split_once('=')).collect();
+    let settings: Vec<(&str, &str)> = arguments.set.iter().map(|(name, value)| (&**name, &**value)).collect();
     let wanted = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
 
     let mut bench = Bench::start(&arguments.state_dir, &arguments.bin_dir, size, &settings).await?;

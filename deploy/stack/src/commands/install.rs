@@ -3,9 +3,11 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
-use onsale_stack::packages;
+use onsale_stack::{interrupt, packages};
 
 pub(crate) fn run(with_test_tools: bool) -> Result<ExitCode> {
+    // What an installation changes on the way is undone when somebody ends it.
+    interrupt::listen()?;
     let mut missing = packages::missing_for_servers();
     if with_test_tools {
         missing.extend(missing_test_tools());
