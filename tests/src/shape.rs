@@ -23,7 +23,7 @@ fn faults(value: &Value, shape: &Value, path: &str) -> Vec<String> {
             }
             found
         }
-        (Value::Array(values), Value::Array(shapes)) => {
+        (Value::Array(values), Value::Array(shapes)) if values.is_empty() == shapes.is_empty() => {
             let each = values.iter().enumerate();
             each.flat_map(|(n, value)| faults(value, &shapes[0], &format!("{path}[{n}]"))).collect()
         }
