@@ -65,7 +65,7 @@ fn messages(names: impl IntoIterator<Item = String>) -> Map<String, Value> {
 const fn key_of(lane: Lane) -> &'static str {
     match lane {
         Lane::Admission | Lane::Reservation | Lane::Payment => "the schedule's id, which every id of it carries",
-        Lane::Account => "the user's id",
+        Lane::Account => "the user's id, or any number where a user goes by a name",
         Lane::Catalog => "the schedule's id, or the concert's where there is none, or 0",
     }
 }

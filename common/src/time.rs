@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct Time(pub DateTime<Utc>);
 
 impl Time {
-    /// This machine's clock. Decisions use the clock of Postgres instead, which all workers share.
+    /// This machine's clock. What is written is decided by the clock of Postgres instead, which all workers share.
     pub fn now() -> Self {
         Self(Utc::now())
     }

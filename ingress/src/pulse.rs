@@ -4,11 +4,12 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use onsale_common::lock::lock;
 use tokio::time::MissedTickBehavior;
 
 /// Nothing is asked, or an answer is on its way out.
@@ -127,7 +128,7 @@ impl Watchdog {
     /// The pulse of a new connection.
     pub(crate) fn watch(&self) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse::default());
-        self.pulses.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&pulse));
+        lock(&self.pulses).push(Arc::downgrade(&pulse));
         pulse
     }
 
@@ -153,10 +154,7 @@ impl Watchdog {
 
     /// Does something with every connection that is still open, and forgets the others.
     fn each(&self, act: impl Fn(&Pulse)) {
-        self.pulses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|pulse| pulse.upgrade().inspect(|pulse| act(pulse)).is_some());
+        lock(&self.pulses).retain(|pulse| pulse.upgrade().inspect(|pulse| act(pulse)).is_some());
     }
 }
 

@@ -9,4 +9,5 @@ pub mod lanes;
 pub mod redis;
 pub mod role;
 pub mod runtime;
+mod sorted;
 pub mod store;

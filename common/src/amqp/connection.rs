@@ -35,9 +35,9 @@ pub enum AmqpError {
     /// The URL cannot be used. What is wrong with it is not told: the library would quote it, password and all.
     #[error("the URL of the broker is not usable")]
     Url,
-    /// A consumer's stream ended: its queue or its channel is gone.
-    #[error("the consumer of {0} ended")]
-    ConsumerEnded(String),
+    /// What should go on for as long as the connection did not: a consumer whose queue is gone, a channel, a task.
+    #[error("{0} ended")]
+    Ended(String),
 }
 
 impl AmqpError {

@@ -3,9 +3,9 @@
 //! Per line (a lane's partition) at most `bundles_in_flight` bundles are under way. A request that finds a free slot leaves at
 //! once; while the slots are busy requests gather, and the next free slot takes all that wait, up to the bundle's bound.
 //! No timer holds anything back: an idle system adds no latency, and load makes the bundles bigger. A slot does not wait for
-//! ever for a bundle that a hanging worker has (`partition`).
+//! ever for a bundle that a hanging worker has (`line`).
 
-mod partition;
+mod line;
 mod parts;
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use self::partition::Partition;
+use self::line::LineState;
 use super::connection::{AmqpError, connect, supervise, url_from_env, within};
 use super::topology::{COMMAND_TYPE, COMMANDS_EXCHANGE, Topology, routing_key};
 use super::unroutable;
@@ -46,11 +46,11 @@ pub struct RpcConfig {
     pub url: String,
     /// The queues.
     pub topology: Topology,
-    /// Bundles under way per lane and partition.
+    /// Bundles under way per line.
     pub bundles_in_flight: usize,
     /// Commands in one bundle at most.
     pub bundle_commands_max: usize,
-    /// Commands that wait per lane and partition at most, for their bundle or in one that is overdue; more are refused at
+    /// Commands that wait per line at most, for their bundle or in one that is overdue; more are refused at
     /// once.
     pub waiting_max: usize,
 }
@@ -120,7 +120,7 @@ pub struct RpcClient(Arc<Shared>);
 struct Shared {
     config: RpcConfig,
     /// Of each lane the partitions, of each partition the quick line and the slow one.
-    lanes: Vec<Vec<[Mutex<Partition>; 2]>>,
+    lanes: Vec<Vec<[Mutex<LineState>; 2]>>,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -188,7 +188,7 @@ impl RpcClient {
 }
 
 impl Shared {
-    fn state(&self, line: Line) -> MutexGuard<'_, Partition> {
+    fn state(&self, line: Line) -> MutexGuard<'_, LineState> {
         lock(&self.lanes[line.lane as usize][usize::from(line.partition)][usize::from(line.slow)])
     }
 
@@ -332,12 +332,12 @@ impl Shared {
                 delivery = deliveries.next() => match delivery {
                     Some(Ok(delivery)) => link.resolve(delivery.properties.correlation_id().as_ref().map(|id| id.as_str()), delivery.data),
                     Some(Err(source)) => return Err(AmqpError::Broker { step: "consume replies", source }),
-                    None => return Err(AmqpError::ConsumerEnded(link.reply_queue.clone())),
+                    None => return Err(AmqpError::Ended("the consumer of replies".to_owned())),
                 },
                 ended = &mut unroutable => return ended,
                 _ = watch.tick() => {
                     if !link.channel.status().connected() || !link.publisher.status().connected() {
-                        return Err(AmqpError::ConsumerEnded("the publishing channel".to_owned()));
+                        return Err(AmqpError::Ended("the publishing channel".to_owned()));
                     }
                     ready.set(!link.publisher.status().blocked());
                 }

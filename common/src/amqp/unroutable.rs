@@ -37,6 +37,9 @@ pub async fn answer(connection: &Connection) -> Result<(), AmqpError> {
             if let Some(id) = delivery.properties.correlation_id() {
                 properties = properties.with_correlation_id(id.clone());
             }
+            if let Some(id) = delivery.properties.message_id() {
+                properties = properties.with_message_id(id.clone());
+            }
             let body = reply_body(&delivery.data, routing_key);
             let publish =
                 channel.basic_publish("".into(), reply_to.clone(), BasicPublishOptions::default(), &body, properties);
@@ -45,7 +48,7 @@ pub async fn answer(connection: &Connection) -> Result<(), AmqpError> {
         let ack = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
         within("ack the unroutable", ack).await?;
     }
-    Err(AmqpError::ConsumerEnded(UNROUTABLE_QUEUE.to_owned()))
+    Err(AmqpError::Ended(format!("the consumer of {UNROUTABLE_QUEUE}")))
 }
 
 fn reply_body(command: &[u8], routing_key: &str) -> Vec<u8> {

@@ -70,7 +70,7 @@ pub struct Undecodable {
 }
 
 impl Envelope {
-    /// Writes the command as it travels. `data` comes from [`Command::canonical_data`] or straight from a client.
+    /// Writes the command as it travels.
     pub fn encode(&self) -> Vec<u8> {
         let data = self.command.canonical_data();
         let mut json = Vec::with_capacity(data.len() + 200);

@@ -1,7 +1,7 @@
 //! Events: what the world is told of committed effects, each a CloudEvent (specification 1.0, JSON format, structured
 //! mode) on a topic exchange, with its type as the routing key.
 //!
-//! What is promised: every committed effect has exactly one event; it is published at least once; a queue that refuses
+//! What is promised: every effect of these kinds has exactly one event; it is published at least once; a queue that refuses
 //! nothing sees each event for the first time in the order of `sequence`; whatever comes again comes with the same id
 //! and sequence. Of two effects on the same seat, token, reservation or balance the later has the larger sequence.
 

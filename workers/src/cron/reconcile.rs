@@ -6,15 +6,17 @@
 //! Postgres knows: mended is what differs by the same numbers twice, as in a quiet room, or by a good part of the room.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use onsale_common::contract::admission::TokenStatus;
 use onsale_common::ids::{QueueToken, ScheduleId};
+use onsale_common::lock::lock;
 
 use super::Crew;
 use crate::failure::Failure;
 use crate::lanes::rooms;
 use crate::redis::rooms::RoomChange;
+use crate::sorted::sorted;
 use crate::store;
 
 /// The job, with the rooms that differed at its last look.
@@ -55,7 +57,7 @@ impl Reconciler {
         let Some(glances) = redis.glance(&schedules).await else { return Ok(0) };
         let ids: Vec<i64> = schedules.iter().map(|schedule| schedule.get()).collect();
         let counts = store::rooms::counts(&mut db, &ids).await?;
-        let before = std::mem::take(&mut *self.differed.lock().unwrap_or_else(PoisonError::into_inner));
+        let before = std::mem::take(&mut *lock(&self.differed));
         let mut differ = HashMap::new();
         let mut repaired = 0;
         for (schedule, waiting, active) in counts {
@@ -82,7 +84,7 @@ impl Reconciler {
             }
         }
         db.give_back();
-        *self.differed.lock().unwrap_or_else(PoisonError::into_inner) = differ;
+        *lock(&self.differed) = differ;
         Ok(repaired)
     }
 
@@ -107,8 +109,7 @@ impl Reconciler {
         };
         let mut suspects = differ(&there, &here);
         suspects.extend(differ(&here, &there));
-        suspects.sort_unstable();
-        suspects.dedup();
+        let suspects = sorted(suspects);
         // Read again: most of what differed was on its way.
         let uuids: Vec<_> = suspects.iter().map(|token| token.uuid()).collect();
         let now: HashMap<QueueToken, RoomChange> = store::tokens::read(&mut db, &uuids)

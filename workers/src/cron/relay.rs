@@ -5,7 +5,7 @@
 //! published before it. The slot spares the others the work; the order does not rest on it, and a relay that lost it
 //! unawares only repeats.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
 use onsale_common::amqp::topology::{EVENTS_EXCHANGE, Topology};
 use onsale_common::contract::event::{About, CloudEvent, EVENT_CONTENT_TYPE, EventKind, Sequence};
 use onsale_common::ids::ScheduleId;
+use onsale_common::lock::lock;
 use onsale_common::ops::Readiness;
 use onsale_common::shutdown::CancellationToken;
 use onsale_common::time::Time;
@@ -67,7 +68,7 @@ impl Relay {
                         () = shutdown.cancelled() => return Ok(()),
                     }
                 }
-                Err(AmqpError::ConsumerEnded("the relay's channel".to_owned()))
+                Err(AmqpError::Ended("the relay's channel".to_owned()))
             }
             .await;
             ready.set(false);
@@ -78,11 +79,11 @@ impl Relay {
     }
 
     fn set(&self, channel: Option<Channel>) {
-        *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = channel;
+        *lock(&self.channel) = channel;
     }
 
     fn channel(&self) -> Option<Channel> {
-        self.channel.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.channel).clone()
     }
 
     /// Publishes what waits, as long as this process has the slot and the broker confirms.

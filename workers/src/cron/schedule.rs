@@ -5,12 +5,13 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
+use onsale_common::lock::lock;
 use onsale_common::shutdown::CancellationToken;
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
@@ -76,12 +77,12 @@ struct Bell {
 
 impl Bell {
     fn ring(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Utc::now();
+        *lock(&self.last) = Utc::now();
         self.ring.notify_one();
     }
 
     fn last(&self) -> DateTime<Utc> {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.last)
     }
 }
 

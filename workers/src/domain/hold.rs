@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::caller::Caller;
 use super::token::{Need, Token};
+use crate::sorted::sorted;
 
 /// A seat as it is stored.
 #[derive(Debug, Clone)]
@@ -146,11 +147,7 @@ impl Sale {
     /// The holds of these seats that have run out although nobody has written that down, by id.
     pub fn ran_out(&self, now: Time) -> Vec<ReservationId> {
         let over = |seat: &&Seat| seat.status == SeatStatus::Held && seat.status_at(now) == SeatStatus::Available;
-        let mut holds: Vec<ReservationId> =
-            self.seats.values().filter(over).filter_map(|seat| seat.reservation).collect();
-        holds.sort_unstable();
-        holds.dedup();
-        holds
+        sorted(self.seats.values().filter(over).filter_map(|seat| seat.reservation).collect())
     }
 
     /// Holds seats, all or none.

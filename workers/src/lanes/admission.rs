@@ -13,7 +13,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::batch::Batch;
-use super::reservation::sorted;
 use super::rooms;
 use crate::config::Limits;
 use crate::domain::room::Room;
@@ -22,6 +21,7 @@ use crate::failure::Failure;
 use crate::redis::Redis;
 use crate::redis::rooms::RoomChange;
 use crate::runtime::LaneWorker;
+use crate::sorted::sorted;
 use crate::store;
 use crate::store::pool::Pool;
 
@@ -103,16 +103,16 @@ impl AdmissionLane {
                 let token = tokens.get(&token).ok_or(Code::TokenNotFound)?;
                 token.demand_vouched(command.caller)?;
                 if matches!(token.status_at(now), TokenStatus::Waiting | TokenStatus::Active) {
-                    ended.push((token.token, TokenStatus::Expired));
+                    ended.push(token.token);
                 }
                 Ok(Outcome::done(&json!({})))
             });
             batch.settle(n, result);
         }
-        store::tokens::end(batch.db(), &ended, now).await?;
+        store::tokens::expire(batch.db(), &ended, now).await?;
         let outcomes = batch.commit().await?;
-        self.redis.change_rooms(&ended.iter().map(|(token, _)| RoomChange::Gone(*token)).collect::<Vec<_>>()).await;
-        for schedule in sorted(ended.iter().map(|(token, _)| token.schedule()).collect::<Vec<ScheduleId>>()) {
+        self.redis.change_rooms(&ended.iter().copied().map(RoomChange::Gone).collect::<Vec<_>>()).await;
+        for schedule in sorted(ended.iter().map(|token| token.schedule()).collect::<Vec<ScheduleId>>()) {
             // The leaving is committed; should this fail, the next tick of cron admits.
             if let Err(failure) = rooms::admit_waiting(&self.pool, &self.redis, &self.limits, schedule).await {
                 tracing::warn!(%schedule, %failure, "nobody was admitted into a freed slot yet");

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::caller::Caller;
 use crate::domain::token::{Need, Token};
 use crate::failure::Failure;
-use crate::lanes::reservation::sorted;
+use crate::sorted::sorted;
 use crate::store;
 
 /// The loaded tokens of a batch.

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::callers::Callers;
-use super::reservation::sorted;
 use super::{rooms, views};
 use crate::config::Limits;
 use crate::domain::account::{Account, Entry};
@@ -23,6 +22,7 @@ use crate::failure::Failure;
 use crate::redis::Redis;
 use crate::redis::rooms::RoomChange;
 use crate::runtime::LaneWorker;
+use crate::sorted::sorted;
 use crate::store;
 use crate::store::numbers::Numbers;
 use crate::store::outbox::NewEvent;

@@ -24,6 +24,7 @@ use crate::redis::Redis;
 use crate::redis::keeper::LockKeeper;
 use crate::redis::seats::{Asking, Verdict};
 use crate::runtime::LaneWorker;
+use crate::sorted::sorted;
 use crate::store;
 use crate::store::expiry::Which;
 use crate::store::numbers::Numbers;
@@ -372,11 +373,4 @@ fn released_event(reservation: &Reservation) -> NewEvent {
         seat_ids: reservation.seats.clone(),
         total_amount: reservation.total_amount,
     })
-}
-
-/// Sorted and without duplicates: the order in which every worker locks.
-pub(super) fn sorted<T: Ord>(mut ids: Vec<T>) -> Vec<T> {
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }

@@ -11,6 +11,7 @@ use crate::domain::room::Room;
 use crate::failure::{Failure, Remedy};
 use crate::redis::Redis;
 use crate::redis::rooms::{Place, RoomChange};
+use crate::sorted::sorted;
 use crate::store;
 use crate::store::outbox::NewEvent;
 use crate::store::pool::Pool;
@@ -208,13 +209,6 @@ pub(super) async fn places_of_joiners(
 }
 
 fn unbuilt(tokens: &[QueueToken], places: &[Place]) -> Vec<ScheduleId> {
-    let mut schedules: Vec<ScheduleId> = tokens
-        .iter()
-        .zip(places)
-        .filter(|(_, place)| **place == Place::Unbuilt)
-        .map(|(token, _)| token.schedule())
-        .collect();
-    schedules.sort_unstable();
-    schedules.dedup();
-    schedules
+    let of_unbuilt = tokens.iter().zip(places).filter(|(_, place)| **place == Place::Unbuilt);
+    sorted(of_unbuilt.map(|(token, _)| token.schedule()).collect())
 }

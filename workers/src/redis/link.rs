@@ -37,7 +37,7 @@ struct Lent {
 
 struct Breaker {
     epoch: Instant,
-    closed_at_ms: AtomicU64,
+    open_until_ms: AtomicU64,
 }
 
 impl Redis {
@@ -55,7 +55,7 @@ impl Redis {
         Ok(Self {
             pool: pool.create_pool(Some(Runtime::Tokio1))?,
             prefix: Arc::from(config.prefix.as_str()),
-            broken: Arc::new(Breaker { epoch: Instant::now(), closed_at_ms: AtomicU64::new(0) }),
+            broken: Arc::new(Breaker { epoch: Instant::now(), open_until_ms: AtomicU64::new(0) }),
             lent: Arc::new(Lent {
                 connections: Mutex::default(),
                 most: config.connections_max,
@@ -79,7 +79,7 @@ impl Redis {
         F: Future<Output = Result<T, RedisError>>,
     {
         let now_ms = self.broken.epoch.elapsed().as_millis() as u64;
-        if now_ms < self.broken.closed_at_ms.load(Ordering::Relaxed) {
+        if now_ms < self.broken.open_until_ms.load(Ordering::Relaxed) {
             return None;
         }
         let call = async {
@@ -93,7 +93,8 @@ impl Redis {
         };
         // Back to the pool, which finds out which of them still work.
         self.lent.connections.lock().await.clear();
-        self.broken.closed_at_ms.store(now_ms + (CALL_TIMEOUT + BREAK).as_millis() as u64, Ordering::Relaxed);
+        let open_until = self.broken.epoch.elapsed() + BREAK;
+        self.broken.open_until_ms.store(open_until.as_millis() as u64, Ordering::Relaxed);
         metrics::counter!("onsale_redis_failures_total", "call" => what).increment(1);
         tracing::warn!(what, fault, "redis is left alone for a moment; postgres decides");
         None

@@ -107,7 +107,7 @@ async fn session<L: LaneWorker>(
     while let Some(ended) = tasks.join_next().await {
         // Leaving early drops the other partitions' tasks between two awaits; the database work of a batch runs on in
         // a task of its own, and its deliveries come again.
-        ended.map_err(|_| AmqpError::ConsumerEnded(L::LANE.to_string()))??;
+        ended.map_err(|panic| AmqpError::Ended(format!("a task of {}, {panic},", L::LANE)))??;
     }
     Ok(())
 }
@@ -185,7 +185,7 @@ impl PartitionWorker {
             Some(Ok(delivery)) => Ok(delivery),
             Some(Err(source)) => Err(AmqpError::Broker { step: "consume commands", source }),
             // The channel may still claim to be connected, as after its queue was deleted.
-            None => Err(AmqpError::ConsumerEnded(self.desk.queue.clone())),
+            None => Err(AmqpError::Ended(format!("the consumer of {}", self.desk.queue))),
         }
     }
 
@@ -211,7 +211,7 @@ impl PartitionWorker {
 
 /// What became of a batch.
 fn served(ended: Result<Result<(), AmqpError>, JoinError>) -> Result<(), AmqpError> {
-    ended.unwrap_or_else(|_| Err(AmqpError::ConsumerEnded("answering a batch".to_owned())))
+    ended.unwrap_or_else(|panic| Err(AmqpError::Ended(format!("the answering of a batch, {panic},"))))
 }
 
 /// Where the answers of one partition go out.

@@ -223,7 +223,11 @@ async fn kept_or<L: LaneWorker>(
         Ok(HashMap::new())
     } else {
         let lane = lane.clone();
-        pool::bounded(WORK_MAX, async move { lane.kept(&ids).await }).await.unwrap_or(Err(Failure::Silent))
+        let asked = pool::bounded(WORK_MAX, async move { lane.kept(&ids).await }).await;
+        asked.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "looking for what commands did before ended");
+            Err(Failure::Silent)
+        })
     };
     if let Err(failure) = &kept {
         tracing::warn!(lane = %L::LANE, %failure, "what commands did before is not known");

@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use sqlx::PgConnection;
 
 use crate::failure::Failure;
+use onsale_common::lock::lock;
 
 /// How many numbers a value of a sequence stands for; the sequences increase by as much.
 const BLOCK: i64 = 1000;
@@ -57,7 +58,7 @@ impl Numbers {
     }
 
     fn blocks(&self) -> std::sync::MutexGuard<'_, VecDeque<Range<i64>>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.left)
     }
 }
 

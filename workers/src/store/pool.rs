@@ -25,9 +25,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// and for those of cron, for some ten milliseconds.
 const LANE_LOCK_TIMEOUT: &str = "500ms";
 /// The same in [haste](in_haste): a batch may have to be tried many times.
+const SET_HASTY_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10ms'";
 /// How long a connection that comes back in an unknown state may take to be cleaned.
 const CLEANING_TIMEOUT: Duration = Duration::from_secs(2);
-const HASTY_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10ms'";
 /// How old plans may be. Postgres keeps a plan until it has new statistics, within a minute or so, and one that was made
 /// for a handful of rows may walk through a whole table, which a sale fills in that minute.
 const PLANS_LAST: Duration = Duration::from_secs(1);
@@ -185,7 +185,7 @@ impl Pool {
         let mut lent = self.acquire().await?;
         let mut begin = Vec::from(if lent.plans_are_old() { &["DISCARD PLANS", "BEGIN"][..] } else { &["BEGIN"] });
         if IN_HASTE.try_get().is_ok() {
-            begin.push(HASTY_LOCK_TIMEOUT);
+            begin.push(SET_HASTY_LOCK_TIMEOUT);
         }
         let text = begin.join("; ") + questions.as_str();
         let answers = answers_to(&mut lent, text).await?.split_off(begin.len()).into_iter();

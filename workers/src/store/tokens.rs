@@ -20,16 +20,6 @@ pub(super) const ACTIVE: i16 = 1;
 pub(super) const EXPIRED: i16 = 2;
 pub(super) const USED: i16 = 3;
 
-/// What a status is in its column.
-pub(super) const fn status_code(status: TokenStatus) -> i16 {
-    match status {
-        TokenStatus::Waiting => WAITING,
-        TokenStatus::Active => ACTIVE,
-        TokenStatus::Expired => EXPIRED,
-        TokenStatus::Used => USED,
-    }
-}
-
 #[derive(FromRow)]
 struct Row {
     token: Uuid,
@@ -216,20 +206,20 @@ pub async fn insert(db: &mut PgConnection, tokens: &[NewToken], now: Time) -> Re
     Ok(tokens.iter().map(|new| ordinals[&new.token.uuid()]).collect())
 }
 
-/// Ends some tokens.
+/// Ends some tokens before their time.
 ///
 /// # Errors
 /// When Postgres fails.
-pub async fn end(db: &mut PgConnection, ended: &[(QueueToken, TokenStatus)], now: Time) -> Result<(), Failure> {
+pub async fn expire(db: &mut PgConnection, ended: &[QueueToken], now: Time) -> Result<(), Failure> {
     if ended.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "UPDATE queue_tokens t SET status = v.status, expires_at = least(t.expires_at, $3), hold_until = NULL
-         FROM unnest($1::uuid[], $2::smallint[]) AS v(token, status) WHERE t.token = v.token",
+        "UPDATE queue_tokens t SET status = $2, expires_at = least(t.expires_at, $3), hold_until = NULL
+         FROM unnest($1::uuid[]) AS v(token) WHERE t.token = v.token",
     )
-    .bind(ended.iter().map(|(token, _)| token.uuid()).collect::<Vec<_>>())
-    .bind(ended.iter().map(|(_, status)| status_code(*status)).collect::<Vec<_>>())
+    .bind(ended.iter().map(|token| token.uuid()).collect::<Vec<_>>())
+    .bind(EXPIRED)
     .bind(now.0)
     .execute(db)
     .await?;

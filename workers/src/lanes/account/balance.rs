@@ -16,7 +16,7 @@ use crate::domain::account::{Account, Entry};
 use crate::failure::Failure;
 use crate::lanes::batch::Batch;
 use crate::lanes::callers::Callers;
-use crate::lanes::reservation::sorted;
+use crate::sorted::sorted;
 use crate::store;
 use crate::store::outbox::NewEvent;
 

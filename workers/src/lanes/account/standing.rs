@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::failure::Failure;
 use crate::lanes::callers::Callers;
-use crate::lanes::reservation::sorted;
+use crate::sorted::sorted;
 use crate::store;
 
 /// The user that a command is about.

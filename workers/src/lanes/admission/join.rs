@@ -13,9 +13,9 @@ use crate::domain::room::Room;
 use crate::domain::token::Token;
 use crate::failure::Failure;
 use crate::lanes::batch::Batch;
-use crate::lanes::reservation::sorted;
 use crate::lanes::rooms;
 use crate::redis::rooms::{RoomChange, RoomGlance};
+use crate::sorted::sorted;
 use crate::store;
 use crate::store::rooms::Admitted;
 use crate::store::tokens::NewToken;
@@ -39,7 +39,7 @@ struct Loaded {
 #[derive(Default)]
 struct Joined {
     new: Vec<(usize, NewToken)>,
-    lapsed: Vec<(QueueToken, TokenStatus)>,
+    lapsed: Vec<QueueToken>,
 }
 
 impl AdmissionLane {
@@ -146,7 +146,7 @@ impl AdmissionLane {
                     continue;
                 }
             };
-            joined.lapsed.extend(lapsed.map(|token| (token, TokenStatus::Expired)));
+            joined.lapsed.extend(lapsed);
             let token = QueueToken::draw(ask.schedule_id).map_err(|error| Failure::Randomness(error.to_string()))?;
             joined_now.insert((ask.user_id, ask.schedule_id), token);
             let free = loaded.free.entry(ask.schedule_id).or_insert(0);
@@ -160,7 +160,7 @@ impl AdmissionLane {
     }
 
     async fn tell_redis(&self, joined: &Joined, tokens: &[Token]) {
-        let mut changes: Vec<RoomChange> = joined.lapsed.iter().map(|(token, _)| RoomChange::Gone(*token)).collect();
+        let mut changes: Vec<RoomChange> = joined.lapsed.iter().copied().map(RoomChange::Gone).collect();
         changes.extend(tokens.iter().map(|token| match token.status {
             TokenStatus::Active => RoomChange::Active(token.token, token.user, token.expires_at),
             _ => RoomChange::Waits(token.token, token.ordinal),
@@ -233,7 +233,7 @@ async fn store_joined(batch: &mut Batch, joined: &Joined, loaded: &Loaded) -> Re
         let admitted = joined.new.iter().filter(|(_, new)| new.active && new.schedule == *schedule).count();
         rooms::count_in(batch.db(), *schedule, &loaded.rooms[schedule], *active, admitted).await?;
     }
-    store::tokens::end(batch.db(), &joined.lapsed, now).await?;
+    store::tokens::expire(batch.db(), &joined.lapsed, now).await?;
     let new: Vec<NewToken> = joined.new.iter().map(|(_, new)| new.clone()).collect();
     let ordinals = store::tokens::insert(batch.db(), &new, now).await?;
     for new in new.iter().filter(|new| new.active) {

@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::domain::schedule::Schedule;
 use crate::failure::Failure;
 use crate::lanes::batch::Batch;
-use crate::lanes::reservation::sorted;
+use crate::sorted::sorted;
 use crate::store::catalog::schedules::NewSchedule;
 use crate::store::catalog::{concerts, schedules, seat_maps};
 use crate::store::rooms;

@@ -17,7 +17,7 @@ use super::{CatalogLane, seat_map, views};
 use crate::domain::schedule::Schedule;
 use crate::failure::Failure;
 use crate::lanes::callers::Callers;
-use crate::lanes::reservation::sorted;
+use crate::sorted::sorted;
 use crate::store::catalog::concerts::{self, ConcertsAsked};
 use crate::store::catalog::{schedules, seat_maps};
 

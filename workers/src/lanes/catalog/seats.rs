@@ -9,7 +9,7 @@ use onsale_common::time::Time;
 use sqlx::PgConnection;
 
 use crate::failure::Failure;
-use crate::lanes::reservation::sorted;
+use crate::sorted::sorted;
 use crate::store::catalog::seats::{self, FoundSeat};
 
 /// The seats that a batch asks for.

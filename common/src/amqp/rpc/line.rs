@@ -1,4 +1,4 @@
-//! One partition of a lane in the client: what waits for a bundle, and which slots are taken.
+//! One line in the client: what waits for a bundle, and which slots are taken.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const PATIENCE_MAX: Duration = Duration::from_secs(2);
 const USUAL_AT_FIRST: Duration = Duration::from_millis(250);
 
 /// What waits for a bundle, and which slots are taken.
-pub(super) struct Partition {
+pub(super) struct LineState {
     waiting: VecDeque<Waiting>,
     /// Slots that are taken.
     in_flight: usize,
@@ -31,13 +31,13 @@ pub(super) struct Partition {
     answered_at: Option<Instant>,
 }
 
-impl Default for Partition {
+impl Default for LineState {
     fn default() -> Self {
         Self { waiting: VecDeque::new(), in_flight: 0, overdue: 0, usual: USUAL_AT_FIRST, answered_at: None }
     }
 }
 
-impl Partition {
+impl LineState {
     /// Whether one more command would be refused.
     pub(super) fn is_full(&self, config: &RpcConfig) -> bool {
         self.waiting.len() + self.overdue >= config.waiting_max
@@ -118,14 +118,14 @@ mod tests {
 
     #[test]
     fn a_slot_is_patient_as_bundles_are_slow() {
-        let mut partition = Partition::default();
-        assert_eq!(partition.patience(), USUAL_AT_FIRST * PATIENCE);
+        let mut line = LineState::default();
+        assert_eq!(line.patience(), USUAL_AT_FIRST * PATIENCE);
         for (time, patience) in [(100, 400), (200, 800), (5_000, 2_000), (1, 250)] {
             for _ in 0..200 {
-                partition.answered_after(Duration::from_millis(time));
+                line.answered_after(Duration::from_millis(time));
             }
-            let off = partition.patience().abs_diff(Duration::from_millis(patience));
-            assert!(off < Duration::from_millis(1), "{time} ms: {:?}", partition.patience());
+            let off = line.patience().abs_diff(Duration::from_millis(patience));
+            assert!(off < Duration::from_millis(1), "{time} ms: {:?}", line.patience());
         }
     }
 }
