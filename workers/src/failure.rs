@@ -49,6 +49,12 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl Failure {
+    /// Whether Postgres may have been told to commit, and do so yet.
+    pub fn may_be_committed(&self) -> bool {
+        use sqlx::Error::{Io, Protocol, WorkerCrashed};
+        matches!(self, Self::Silent | Self::Postgres(Io(_) | Protocol(_) | WorkerCrashed))
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {

@@ -100,7 +100,16 @@ async fn a_user_with_two_tokens_at_once_keeps_the_limit_and_the_only_hold() {
     }
     let codes = at_once(&sale, freeze, only.each_ref().map(|hold| ("reservation.1", hold))).await;
     assert_eq!(codes, ["", "HOLD_EXISTS"]);
-    assert_eq!(sale.count("SELECT count(*) FROM reservations").await, 2);
+    // The only hold is that of all schedules, whose tokens and partitions are others.
+    let (first, second) = (sale.client.token(3, 1).await, sale.client.token(3, 2).await);
+    let mut only = [hold(&first, 3, 5), hold(&second, 3, 5)];
+    only[1]["data"] = json!({ "scheduleId": 2, "seatIds": [seat(2, 5)], "userId": 3 });
+    for hold in &mut only {
+        hold["data"]["onlyHold"] = json!(true);
+    }
+    let codes = at_once(&sale, freeze, [("reservation.1", &only[0]), ("reservation.0", &only[1])]).await;
+    assert_eq!(codes, ["", "HOLD_EXISTS"]);
+    assert_eq!(sale.count("SELECT count(*) FROM reservations").await, 3);
     sale.finish().await;
 }
 

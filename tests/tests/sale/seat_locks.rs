@@ -228,6 +228,16 @@ async fn a_command_gets_its_first_outcome_again_whoever_has_its_seats_by_now() {
     let again = taken_from(&mut producer, &mut locks, seat(1, 1), &[&refused, &released]).await;
     assert_eq!(again, json!([first_refused, first_released]));
 
+    // One that had its seat without a lock: when it came, a hold that was refused then was at the seat.
+    let greedy = hold(2, &[seat(1, 6), seat(1, 7), seat(1, 8)], &rival);
+    let unlocked = hold(1, &[seat(1, 6)], &token);
+    let both = producer.ask("reservation.1", &json!([greedy, unlocked])).await;
+    assert_eq!((&both[0]["error"]["code"], &both[1]["ok"]), (&json!("SEAT_LIMIT_EXCEEDED"), &json!(true)), "{both}");
+    let release = json!({ "reservationId": both[1]["data"]["reservationId"] });
+    producer.done("reservation.1", &command("ReleaseReservation", Some(&token), release)).await;
+    let again = taken_from(&mut producer, &mut locks, seat(1, 6), &[&unlocked]).await;
+    assert_eq!(again, json!([both[1]]));
+
     // One that ran out.
     let over = hold(1, &[seat(1, 4)], &token);
     let first_over = producer.ask("reservation.1", &over).await;

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use onsale_common::contract::{Envelope, Lane, Outcome};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::config::Limits;
@@ -24,6 +25,8 @@ pub struct CatalogLane {
     pub pool: Pool,
     /// Lifetimes and limits.
     pub limits: Limits,
+    /// Whoever makes seats, which takes long, has this: of the connections that readers need no more than one.
+    pub making_seats: Mutex<()>,
 }
 
 impl LaneWorker for CatalogLane {

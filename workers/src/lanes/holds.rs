@@ -5,6 +5,7 @@ use onsale_common::contract::event::HoldExpired;
 
 use crate::failure::Failure;
 use crate::redis::Redis;
+use crate::redis::seats::Freed;
 use crate::store;
 use crate::store::expiry::{ExpiredHold, Which};
 use crate::store::outbox::NewEvent;
@@ -20,8 +21,11 @@ pub(crate) async fn expire(pool: &Pool, redis: &Redis, which: Which<'_>) -> Resu
     let events: Vec<NewEvent> = holds.iter().map(expired_event).collect();
     store::outbox::add(&mut transaction, &events, now).await?;
     transaction.commit().await?;
-    let owned: Vec<_> = holds.iter().flat_map(|hold| hold.seats.iter().map(|seat| (*seat, hold.command))).collect();
-    redis.release_seats(&owned).await;
+    let freed = |hold: &ExpiredHold| {
+        let command = hold.command;
+        hold.seats.iter().map(move |seat| Freed { seat: *seat, command, was_held: true }).collect::<Vec<_>>()
+    };
+    redis.release_seats(&holds.iter().flat_map(freed).collect::<Vec<_>>()).await;
     Ok(holds.len())
 }
 

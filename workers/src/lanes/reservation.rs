@@ -22,7 +22,7 @@ use crate::domain::hold::{Release, Reservation, Sale, seat_taken};
 use crate::failure::Failure;
 use crate::redis::Redis;
 use crate::redis::keeper::LockKeeper;
-use crate::redis::seats::{Asking, Verdict};
+use crate::redis::seats::{Asking, Freed, Verdict};
 use crate::runtime::LaneWorker;
 use crate::sorted::sorted;
 use crate::store;
@@ -90,7 +90,7 @@ struct Changes {
     held: Vec<Reservation>,
     cancelled: Vec<Reservation>,
     freed: Vec<SeatId>,
-    rejected: Vec<(SeatId, Uuid)>,
+    rejected: Vec<Freed>,
 }
 
 impl ReservationLane {
@@ -199,7 +199,8 @@ impl ReservationLane {
                             Ok(Outcome::done(&view))
                         }
                         Err(rejection) => {
-                            changes.rejected.extend(hold.seat_ids.as_slice().iter().map(|seat| (*seat, command.id)));
+                            let freed = |seat: &SeatId| Freed { seat: *seat, command: command.id, was_held: false };
+                            changes.rejected.extend(hold.seat_ids.as_slice().iter().map(freed));
                             Err(rejection)
                         }
                     }
@@ -227,7 +228,7 @@ impl ReservationLane {
         let mut released = changes.rejected.clone();
         // Those that were released before are told once more: whoever released them may have died before it told.
         for over in sale.reservations.values().filter(|over| over.status == ReservationStatus::Cancelled) {
-            released.extend(over.seats.iter().map(|seat| (*seat, over.command)));
+            released.extend(over.seats.iter().map(|seat| Freed { seat: *seat, command: over.command, was_held: true }));
         }
         if !self.redis.release_seats(&released).await {
             tokio::spawn(release_later(self.redis.clone(), released, self.limits.hold_ttl));
@@ -264,11 +265,11 @@ impl ReservationLane {
 
 /// Has Redis release locks when it is back: a lock that stays turns people away from a free seat until its hold would have
 /// ended.
-async fn release_later(redis: Redis, owned: Vec<(SeatId, Uuid)>, hold_ttl: Duration) {
+async fn release_later(redis: Redis, freed: Vec<Freed>, hold_ttl: Duration) {
     let ended_at = tokio::time::Instant::now() + hold_ttl;
     while tokio::time::Instant::now() < ended_at {
         tokio::time::sleep(RELEASE_PAUSE).await;
-        if redis.release_seats(&owned).await {
+        if redis.release_seats(&freed).await {
             return;
         }
     }
@@ -303,13 +304,15 @@ fn wanted(commands: &[Arc<Envelope>]) -> Wanted {
     wanted
 }
 
-/// How many reservations the users have whose hold is to be their only one.
+/// How many reservations the users have whose hold is to be their only one. Their accounts are locked first: another hold
+/// may come with a token of another schedule, which no lock of this one's meets.
 async fn holds_of_users(batch: &mut Batch, open: &[(usize, Arc<Envelope>)]) -> Result<HashMap<UserId, u32>, Failure> {
     let only_holder = |command: &Envelope| match &command.command {
         Command::HoldSeats(hold) if hold.only_hold => Some(hold.user_id.get()),
         _ => None,
     };
     let users = sorted(open.iter().filter_map(|(_, command)| only_holder(command)).collect());
+    store::accounts::lock(batch.db(), &users).await?;
     let now = batch.now();
     Ok(store::reservations::holds_of_users(batch.db(), &users, now).await?.into_iter().collect())
 }

@@ -127,16 +127,17 @@ static KEEP: LazyLock<Script> = LazyLock::new(|| {
 
 /// Compares whose lock it is before it releases. From now on another may have the seat, and the command that comes again is
 /// to get its first outcome all the same, not to lose; so it is where a lock that is over makes room for another (`LOCK`).
-/// Of a command without a lock nothing is kept: whoever has no active token could fill Redis with such.
+/// Of a command that neither had the seat nor a lock nothing is kept: whoever has no active token could fill Redis with such.
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local prefix, in_postgres, known_for = ARGV[1], ARGV[2], ARGV[3]
-        for i = 4, #ARGV, 3 do
+        for i = 4, #ARGV, 4 do
             local hash, id = prefix .. ':locks:' .. ARGV[i], ARGV[i + 2]
             local lock = redis.call('HGET', hash, ARGV[i + 1])
-            if lock and lock:sub(15) == id then
-                redis.call('HDEL', hash, ARGV[i + 1])
+            local owned = lock and lock:sub(15) == id
+            if owned then redis.call('HDEL', hash, ARGV[i + 1]) end
+            if owned or ARGV[i + 3] == '1' then
                 redis.call('SET', prefix .. ':lost:' .. id, in_postgres, 'EX', known_for)
             end
         end
@@ -151,6 +152,17 @@ pub enum Verdict {
     Open,
     /// Others have these seats.
     Lost(Vec<i64>),
+}
+
+/// A seat that a command does not have any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Freed {
+    /// The seat.
+    pub seat: SeatId,
+    /// The hold that it was locked for.
+    pub command: Uuid,
+    /// Whether the command held it, with a lock or without one; it was refused otherwise.
+    pub was_held: bool,
 }
 
 /// A hold that asks for its seats' locks.
@@ -246,14 +258,14 @@ impl Redis {
     }
 
     /// Releases locks that the given commands still own, whose outcomes Postgres has. False when Redis did not do it.
-    pub async fn release_seats(&self, owned: &[(SeatId, Uuid)]) -> bool {
-        if owned.is_empty() {
+    pub async fn release_seats(&self, freed: &[Freed]) -> bool {
+        if freed.is_empty() {
             return true;
         }
         let mut call = RELEASE.arg(self.prefix());
         call.arg(IN_POSTGRES).arg(KNOWN_FOR.as_secs());
-        for (seat, owner) in owned {
-            call.arg(seat.schedule().get()).arg(seat.get()).arg(owner.as_bytes());
+        for Freed { seat, command, was_held } in freed {
+            call.arg(seat.schedule().get()).arg(seat.get()).arg(command.as_bytes()).arg(*was_held);
         }
         let released = async |mut connection| call.invoke_async::<()>(&mut connection).await;
         self.call("release seat locks", released).await.is_some()

@@ -32,6 +32,10 @@ use super::dead_letter::without_secrets;
 use super::settle::{Settled, settle, settle_parted};
 use crate::config::ConsumeConfig;
 
+/// Replies that are sent together have this many bytes, and the last of them: a message may ask for a large seat map many
+/// times, and a batch has many messages.
+const REPLIES_BYTES_MAX: usize = 16 << 20;
+
 /// Some partitions of a lane, as an operator writes them: `3` or `0-3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionRange(RangeInclusive<u16>);
@@ -271,6 +275,10 @@ impl Desk {
         self.ack_all(&batch).await
     }
 
+    async fn answer_each(&self, replies: &[(&Delivery, Vec<u8>)]) -> Result<(), AmqpError> {
+        try_join_all(replies.iter().map(|(delivery, reply)| self.answer(delivery, reply))).await.map(drop)
+    }
+
     /// Replies to some deliveries of a batch, and buries what could not be settled.
     async fn answer_all<L: LaneWorker>(
         &self,
@@ -278,9 +286,17 @@ impl Desk {
         commands: &[Arc<Envelope>],
         settled: &Settled,
     ) -> Result<(), AmqpError> {
-        let reply = |asked: &Asked<'_>| asked.bundle.reply(&mut settled.of(&asked.commands), shares(asked.delivery));
-        let replies: Vec<Vec<u8>> = asked.iter().map(reply).collect();
-        try_join_all(asked.iter().zip(&replies).map(|(asked, reply)| self.answer(asked.delivery, reply))).await?;
+        let (mut replies, mut bytes) = (Vec::new(), 0);
+        for Asked { delivery, bundle, commands } in asked {
+            let reply = bundle.reply(&mut settled.of(commands), shares(delivery));
+            bytes += reply.len();
+            replies.push((*delivery, reply));
+            if bytes >= REPLIES_BYTES_MAX {
+                self.answer_each(&replies).await?;
+                (replies, bytes) = (Vec::new(), 0);
+            }
+        }
+        self.answer_each(&replies).await?;
         for Asked { delivery, bundle, commands: range } in asked {
             for entry in &bundle.entries {
                 if let Entry::Refused { outcome, json, .. } = entry {

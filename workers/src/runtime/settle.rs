@@ -54,11 +54,15 @@ impl Settled {
         self.outcomes[range.clone()].iter().map(|outcome| outcome.clone().expect("what is answered is settled"))
     }
 
-    /// That a command was too late says that nothing was done, which is not known of one that another worker may be at.
-    fn doubt_late(&mut self, commands: &[Arc<Envelope>], came_again: &[bool]) {
-        let too_late = Outcome::rejected(&Rejection::of(Code::DeadlineExceeded));
+    /// That a command was too late, or one too many, says that nothing was done, which is not known of one that another
+    /// worker may be at.
+    fn doubt_undone(&mut self, commands: &[Arc<Envelope>], came_again: &[bool]) {
+        let undone = [Code::DeadlineExceeded, Code::Overloaded].map(|code| Outcome::rejected(&Rejection::of(code)));
         for ((outcome, command), came_again) in self.outcomes.iter_mut().zip(commands).zip(came_again) {
-            if *came_again && command.command.name().has_effect() && outcome.as_ref() == Some(&too_late) {
+            if *came_again
+                && command.command.name().has_effect()
+                && outcome.as_ref().is_some_and(|outcome| undone.contains(outcome))
+            {
                 *outcome = Some(Outcome::rejected(&Rejection::of(Code::Timeout)));
             }
         }
@@ -107,7 +111,7 @@ pub(super) async fn settle<L: LaneWorker>(lane: &Arc<L>, commands: &[Arc<Envelop
             }
         }
     }
-    settled.doubt_late(commands, came_again);
+    settled.doubt_undone(commands, came_again);
     settled
 }
 
@@ -124,7 +128,7 @@ pub(super) async fn settle_parted<L: LaneWorker>(
     loop {
         let open: Vec<usize> = (0..commands.len()).filter(|n| settled.outcomes[*n].is_none()).collect();
         if open.is_empty() {
-            return settled.doubt_late(commands, came_again);
+            return settled.doubt_undone(commands, came_again);
         }
         tokio::time::sleep(LOCKED_PAUSE).await;
         for n in open {
@@ -175,6 +179,8 @@ async fn settle_range<L: LaneWorker>(
     in_haste: bool,
 ) -> Result<Vec<Outcome>, Obstacle> {
     let mut pause = RETRY_PAUSE_MIN;
+    // Whether an attempt may still be committed: then nobody can say of those whose time is over that nothing was done.
+    let mut in_doubt = false;
     loop {
         let now = Time::now();
         let in_time: Vec<_> = commands.iter().filter(|command| command.deadline > now).cloned().collect();
@@ -194,6 +200,7 @@ async fn settle_range<L: LaneWorker>(
                     Remedy::Part => return Err(Obstacle::Locked(failure.to_string())),
                     Remedy::Retry => {
                         tracing::warn!(lane = %L::LANE, commands = in_time.len(), %failure, "a batch is tried again");
+                        in_doubt |= failure.may_be_committed();
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(RETRY_PAUSE_MAX);
                         continue;
@@ -204,7 +211,11 @@ async fn settle_range<L: LaneWorker>(
         };
         let mut settled = settled.into_iter();
         let late: Vec<_> = commands.iter().filter(|command| command.deadline <= now).cloned().collect();
-        let late = kept_or(lane, &late, |_| Code::DeadlineExceeded).await.into_iter();
+        let too_late = |command: &Envelope| match in_doubt && command.command.name().has_effect() {
+            true => Code::Timeout,
+            false => Code::DeadlineExceeded,
+        };
+        let late = kept_or(lane, &late, too_late).await.into_iter();
         let mut late = late.map(|known| known.unwrap_or_else(|code| Outcome::rejected(&Rejection::of(code))));
         let outcome = |command: &Arc<Envelope>| if command.deadline > now { settled.next() } else { late.next() };
         return Ok(commands.iter().map(outcome).map(|outcome| outcome.expect("each has one of its own")).collect());
@@ -332,6 +343,28 @@ mod tests {
         let started = tokio::time::Instant::now();
         assert!(settle(&lane, &commands, &[false; 3]).await.of(&(0..3)).all(|outcome| outcome.ok));
         assert!(started.elapsed() >= WORK_MAX * 2, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_too_late_after_an_attempt_that_may_be_committed_does_not_hear_that_nothing_was_done() {
+        let soon = Time::now().plus(Duration::from_millis(20));
+        let commands = commands_to(&Command::LeaveQueue(admission::LeaveQueue::default()), 1, soon);
+        let lane = Arc::new(Stumbling { hears_nothing: Mutex::new(u32::MAX), ..Stumbling::default() });
+        let outcomes: Vec<_> = settle(&lane, &commands, &[false]).await.of(&(0..1)).collect();
+        assert!(outcomes[0].json.contains("TIMEOUT"), "{outcomes:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_ends_in_time_although_nobody_waits_for_it_any_more() {
+        let (alive, dropped) = tokio::sync::oneshot::channel::<()>();
+        let work = async move {
+            let _alive = alive;
+            std::future::pending::<Result<(), Failure>>().await
+        };
+        let waiter = tokio::spawn(pool::bounded(WORK_MAX, work));
+        tokio::task::yield_now().await;
+        waiter.abort();
+        assert!(tokio::time::timeout(WORK_MAX * 2, dropped).await.is_ok_and(|alive| alive.is_err()));
     }
 
     #[tokio::test]

@@ -79,11 +79,9 @@ pub async fn bounded<T: Send + 'static>(
     limit: Duration,
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Result<Result<T, Failure>, JoinError> {
-    let mut task = tokio::spawn(work);
-    tokio::time::timeout(limit, &mut task).await.unwrap_or_else(|_| {
-        task.abort();
-        Ok(Err(Failure::Silent))
-    })
+    // The limit goes with the work: who waits for it may be gone before it ends, with the link to the broker.
+    let limited = async move { tokio::time::timeout(limit, work).await.unwrap_or(Err(Failure::Silent)) };
+    tokio::spawn(limited).await
 }
 
 /// Makes a pool; it connects when it is first used.

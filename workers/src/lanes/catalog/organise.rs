@@ -19,6 +19,8 @@ use crate::store::rooms;
 
 /// Settles an organiser's commands in one transaction.
 pub(super) async fn settle(lane: &CatalogLane, commands: Vec<Arc<Envelope>>) -> Result<Vec<Outcome>, Failure> {
+    let makes_seats = commands.iter().any(|command| matches!(command.command, Command::CreateSchedule(_)));
+    let _alone = if makes_seats { Some(lane.making_seats.lock().await) } else { None };
     let mut batch = Batch::begin(&lane.pool, commands).await?;
     let (mut new_concerts, mut new_schedules) = (Vec::new(), Vec::new());
     let (mut room_changes, mut changes) = (Vec::new(), Vec::new());
