@@ -4,6 +4,7 @@
 mod bundle;
 mod consume;
 mod dead_letter;
+mod outgoing;
 mod settle;
 
 use std::collections::HashMap;

@@ -11,7 +11,7 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, Consumer};
 use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
@@ -29,6 +29,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::LaneWorker;
 use super::bundle::{Bundle, Entry};
 use super::dead_letter::without_secrets;
+use super::outgoing::Outgoing;
 use super::settle::{Settled, settle, settle_parted};
 use crate::config::ConsumeConfig;
 
@@ -100,10 +101,10 @@ async fn session<L: LaneWorker>(
     let consuming = connect(&config.amqp_url, &format!("onsale {}: commands", L::LANE)).await?;
     let publishing = connect(&config.amqp_url, &format!("onsale {}: replies", L::LANE)).await?;
     config.topology.declare(&publishing).await?;
-    let replies = within("open a channel", publishing.create_channel()).await?;
+    let outgoing = Outgoing::open(&publishing).await?;
     let mut tasks = JoinSet::new();
     for partition in partitions.clone() {
-        let worker = PartitionWorker::start::<L>(config, partition, &consuming, replies.clone()).await?;
+        let worker = PartitionWorker::start::<L>(config, partition, &consuming, outgoing.clone()).await?;
         tasks.spawn(worker.run(lane.clone(), shutdown.clone()));
     }
     ready.set(true);
@@ -132,7 +133,7 @@ impl PartitionWorker {
         config: &ConsumeConfig,
         partition: u16,
         consuming: &Connection,
-        replies: Channel,
+        outgoing: Outgoing,
     ) -> Result<Self, AmqpError> {
         let queue = queue_name(L::LANE, partition);
         let channel = within("open a channel", consuming.create_channel()).await?;
@@ -145,7 +146,7 @@ impl PartitionWorker {
             FieldTable::default(),
         );
         let deliveries = within("consume commands", consume).await?;
-        let desk = Desk { queue, channel, replies, unacked: Arc::default(), parted: Arc::default() };
+        let desk = Desk { queue, channel, outgoing, unacked: Arc::default(), parted: Arc::default() };
         Ok(Self {
             desk,
             deliveries,
@@ -223,7 +224,7 @@ fn served(ended: Result<Result<(), AmqpError>, JoinError>) -> Result<(), AmqpErr
 struct Desk {
     queue: String,
     channel: Channel,
-    replies: Channel,
+    outgoing: Outgoing,
     /// The first tag of each batch whose ack is not sent yet.
     unacked: Arc<Mutex<BTreeSet<u64>>>,
     /// Taken by who tries a command that wants a locked row: however many there are, they must not take up all connections.
@@ -341,9 +342,7 @@ impl Desk {
         if let Some(id) = delivery.properties.message_id() {
             properties = properties.with_message_id(id.clone());
         }
-        let options = BasicPublishOptions::default();
-        let publish = self.replies.basic_publish("".into(), reply_to.clone(), options, reply, properties);
-        within("publish a reply", publish).await.map(drop)
+        self.outgoing.publish("publish a reply", "", reply_to.as_str(), reply, properties).await
     }
 
     /// Puts what cannot be processed where an operator finds it, with the reason, and without secrets. The reason may
@@ -358,9 +357,7 @@ impl Desk {
         if let Some(id) = delivery.properties.message_id() {
             properties = properties.with_message_id(id.clone());
         }
-        let options = BasicPublishOptions::default();
-        let publish = self.replies.basic_publish(DEAD_EXCHANGE.into(), "".into(), options, &body, properties);
-        within("bury a command", publish).await.map(drop)
+        self.outgoing.publish("bury a command", DEAD_EXCHANGE, "", &body, properties).await
     }
 }
 

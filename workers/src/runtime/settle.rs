@@ -211,9 +211,9 @@ async fn settle_range<L: LaneWorker>(
         };
         let mut settled = settled.into_iter();
         let late: Vec<_> = commands.iter().filter(|command| command.deadline <= now).cloned().collect();
-        let too_late = |command: &Envelope| match in_doubt && command.command.name().has_effect() {
-            true => Code::Timeout,
-            false => Code::DeadlineExceeded,
+        let too_late = |command: &Envelope| {
+            let in_doubt = in_doubt && command.command.name().has_effect();
+            if in_doubt { Code::Timeout } else { Code::DeadlineExceeded }
         };
         let late = kept_or(lane, &late, too_late).await.into_iter();
         let mut late = late.map(|known| known.unwrap_or_else(|code| Outcome::rejected(&Rejection::of(code))));
