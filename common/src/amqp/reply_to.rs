@@ -1,7 +1,10 @@
-//! Which reply addresses can be answered at all.
+//! Which reply addresses can be answered at all, and what every reply carries.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use lapin::BasicProperties;
+
+use super::topology::REPLY_TYPE;
 
 /// What the broker writes before the address of a consumer of `amq.rabbitmq.reply-to`: an Erlang process, and a key.
 const DIRECT: &str = "amq.rabbitmq.reply-to.";
@@ -13,6 +16,19 @@ pub fn can_be_answered(reply_to: &str) -> bool {
         return true;
     };
     STANDARD.decode(process).is_ok_and(|term| is_process(&term))
+}
+
+/// The properties of the reply to a message: how its sender tells it from others.
+pub fn reply_properties(message: &BasicProperties) -> BasicProperties {
+    let mut properties =
+        BasicProperties::default().with_content_type("application/json".into()).with_type(REPLY_TYPE.into());
+    if let Some(id) = message.correlation_id() {
+        properties = properties.with_correlation_id(id.clone());
+    }
+    if let Some(id) = message.message_id() {
+        properties = properties.with_message_id(id.clone());
+    }
+    properties
 }
 
 /// Whether this is a process in Erlang's external term format: a version, and PID_EXT or NEW_PID_EXT, which end with the

@@ -1,14 +1,14 @@
 //! Answers commands that no queue takes, at once: they come here through the alternate exchange.
 
 use futures_util::StreamExt;
+use lapin::Connection;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Connection};
 use serde_json::value::RawValue;
 
 use super::connection::{AmqpError, within};
-use super::reply_to::can_be_answered;
-use super::topology::{REPLY_TYPE, UNROUTABLE_QUEUE};
+use super::reply_to::{can_be_answered, reply_properties};
+use super::topology::UNROUTABLE_QUEUE;
 use crate::contract::envelope::find_id;
 use crate::contract::{Code, Outcome, Rejection};
 
@@ -32,14 +32,7 @@ pub async fn answer(connection: &Connection) -> Result<(), AmqpError> {
         tracing::warn!(routing_key, "a command came with a routing key that no queue takes");
         let reply_to = delivery.properties.reply_to().as_ref();
         if let Some(reply_to) = reply_to.filter(|reply_to| can_be_answered(reply_to.as_str())) {
-            let mut properties =
-                BasicProperties::default().with_content_type("application/json".into()).with_type(REPLY_TYPE.into());
-            if let Some(id) = delivery.properties.correlation_id() {
-                properties = properties.with_correlation_id(id.clone());
-            }
-            if let Some(id) = delivery.properties.message_id() {
-                properties = properties.with_message_id(id.clone());
-            }
+            let properties = reply_properties(&delivery.properties);
             let body = reply_body(&delivery.data, routing_key);
             let publish =
                 channel.basic_publish("".into(), reply_to.clone(), BasicPublishOptions::default(), &body, properties);

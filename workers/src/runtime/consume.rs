@@ -15,8 +15,8 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, Consumer};
 use onsale_common::amqp::connection::{AmqpError, connect, supervise, within};
-use onsale_common::amqp::reply_to::can_be_answered;
-use onsale_common::amqp::topology::{DEAD_EXCHANGE, REPLY_TYPE, queue_name};
+use onsale_common::amqp::reply_to::{can_be_answered, reply_properties};
+use onsale_common::amqp::topology::{DEAD_EXCHANGE, queue_name};
 use onsale_common::contract::Envelope;
 use onsale_common::contract::reply::SHARES_HEADER;
 use onsale_common::lock::lock;
@@ -334,14 +334,7 @@ impl Desk {
             tracing::warn!(queue = self.queue, "a command names a reply address that there cannot be");
             return Ok(());
         }
-        let mut properties =
-            BasicProperties::default().with_content_type("application/json".into()).with_type(REPLY_TYPE.into());
-        if let Some(id) = delivery.properties.correlation_id() {
-            properties = properties.with_correlation_id(id.clone());
-        }
-        if let Some(id) = delivery.properties.message_id() {
-            properties = properties.with_message_id(id.clone());
-        }
+        let properties = reply_properties(&delivery.properties);
         self.outgoing.publish("publish a reply", "", reply_to.as_str(), reply, properties).await
     }
 
